@@ -1,0 +1,1 @@
+"""Claims beside measurements, and the verdict."""

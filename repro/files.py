@@ -1,0 +1,107 @@
+"""Files at the edge: whole or not at all, never outside the folder they belong to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from repro.errors import CardError, ReproError
+
+MAX_CARD_BYTES = 10 * 1024 * 1024
+"""A card of 10 MiB or less is read; a larger file is not a card."""
+
+
+def read_card_bytes(path: str) -> bytes:
+    """The bytes of a card.
+
+    Raises:
+        CardError: missing, a directory, empty, not readable, too large, or binary data.
+    """
+    place = Path(path)
+    try:
+        if place.is_dir():
+            inside = [p.name for p in sorted(place.glob("*.md"))[:3]]
+            hint = f"name a card in it, such as {place / inside[0]}" if inside else "name a Markdown file"
+            raise CardError("this is a folder, not a card", where=path, hint=hint)
+        if place.stat().st_size > MAX_CARD_BYTES:
+            size = place.stat().st_size / 2**20
+            raise CardError(
+                f"{size:.1f} MiB is too large for a model card (limit {MAX_CARD_BYTES // 2**20} MiB)",
+                where=path,
+                hint="point at the README.md of a model repository",
+            )
+        data = place.read_bytes()
+    except FileNotFoundError:
+        raise CardError("no such file", where=path, hint="give the path of a model card (a README.md)") from None
+    except OSError as error:
+        raise CardError(f"cannot be read: {error.strerror or error}", where=path) from error
+    return checked_card_bytes(data, path)
+
+
+def checked_card_bytes(data: bytes, source: str) -> bytes:
+    """`data`, when it can be a card's.
+
+    Raises:
+        CardError: empty, too large, or binary.
+    """
+    if not data.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise CardError("the file is empty", where=source, hint="a card needs at least a line of text")
+    if len(data) > MAX_CARD_BYTES:
+        raise CardError(f"{len(data) / 2**20:.1f} MiB is too large for a model card", where=source)
+    head = data[:65536]
+    control = sum(byte < 9 or 13 < byte < 27 or 27 < byte < 32 for byte in head)
+    if control > len(head) * 0.05:
+        raise CardError("this is binary data, not text", where=source, hint="point at a Markdown file")
+    return data
+
+
+def inside(folder: Path, name: str) -> Path:
+    """`folder / name`, where that stays inside the folder.
+
+    Raises:
+        ReproError: the name leads out of it.
+    """
+    root = folder.resolve()
+    place = (root / name).resolve()
+    if place != root and root not in place.parents:
+        raise ReproError(f"{name!r} leads outside {folder}", hint="nothing was written")
+    return place
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is seen whole or not at all, also after a crash.
+
+    Raises:
+        ReproError: the folder cannot be written, or the disk is full.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> ReproError:
+    """The sentence for a write that failed."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return ReproError(
+            "the disk is full", where=str(path), hint="free some space and run the same command again: it resumes"
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return ReproError(
+            "cannot be written (no permission)", where=str(path), hint="choose another place with --reports FOLDER"
+        )
+    return ReproError(f"cannot be written: {error.strerror or error}", where=str(path))

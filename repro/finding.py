@@ -1,0 +1,150 @@
+"""Checks and what they find: a check is a pure function of (spec, evidence) whose docstring is the user's text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from repro.card import Span
+from repro.evidence import Evidence
+from repro.spec import Spec
+
+
+class Outcome(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    """Cannot tell: what the check needs is not there. The message says what would be needed."""
+    NOT_APPLICABLE = "not_applicable"
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        return ("info", "low", "medium", "high").index(self.value)
+
+
+class Family(StrEnum):
+    IDENTITY = "identity"
+    DATA = "data"
+    TEMPLATE = "template"
+    TRAINING = "training"
+    EVALS = "evals"
+    USAGE = "usage"
+    LICENCE = "licence"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look found: an outcome, a sentence with the numbers in it, and the lines."""
+
+    outcome: Outcome
+    message: str
+    spans: tuple[Span, ...] = ()
+    fix: str = ""
+    """What the author could write instead; empty when the check's general remedy says it all."""
+    claims: tuple[str, ...] = ()
+    """Ids of the claims that this bears on."""
+
+
+CheckFunction: TypeAlias = Callable[[Spec, Evidence], Iterable[Observation]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A question asked of every card. Code and slug never change their meaning."""
+
+    code: str
+    """"R401": R, the family's number 1 to 7, two digits."""
+    slug: str
+    """"effective-batch": the documentation address."""
+    family: Family
+    severity: Severity
+    confidence: Severity
+    """How sure a FAIL is (low, medium, high)."""
+    title: str
+    what: str
+    why: str
+    fix: str
+    sources: tuple[str, ...]
+    needs: tuple[str, ...]
+    """What it must have: "card", "parent", "subject", "base", "dataset"."""
+    function: CheckFunction
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One observation by one check, as reports keep it."""
+
+    code: str
+    slug: str
+    title: str
+    family: Family
+    severity: Severity
+    confidence: Severity
+    outcome: Outcome
+    message: str
+    spans: tuple[Span, ...] = ()
+    fix: str = ""
+    claims: tuple[str, ...] = ()
+
+
+FAMILY_DIGIT: dict[str, Family] = {str(i): f for i, f in enumerate(Family, start=1)}
+
+
+def check(
+    code: str,
+    slug: str,
+    *,
+    severity: Severity,
+    confidence: Severity = Severity.HIGH,
+    needs: tuple[str, ...] = ("card",),
+) -> Callable[[CheckFunction], Check]:
+    """Make a Check of a function. Its docstring has a title line, then paragraphs headed
+    `What:`, `Why:`, `Fix:` and `Sources:` (sources separated by semicolons).
+
+    Raises:
+        ValueError: the code or the docstring is not of that form (at import, so a test sees it).
+    """
+
+    def make(function: CheckFunction) -> Check:
+        parts = _parts(function.__doc__ or "")
+        for name in ("what", "why", "fix", "sources"):
+            if not parts.get(name):
+                raise ValueError(f"{code}: the docstring lacks '{name.title()}:'")
+        if len(code) != 4 or code[0] != "R" or code[1] not in FAMILY_DIGIT:
+            raise ValueError(f"{code}: not a code like R401")
+        return Check(
+            code=code,
+            slug=slug,
+            family=FAMILY_DIGIT[code[1]],
+            severity=severity,
+            confidence=confidence,
+            title=parts["title"],
+            what=parts["what"],
+            why=parts["why"],
+            fix=parts["fix"],
+            sources=tuple(s.strip() for s in parts["sources"].split(";") if s.strip()),
+            needs=needs,
+            function=function,
+        )
+
+    return make
+
+
+def _parts(docstring: str) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    name = "title"
+    for line in docstring.strip().splitlines():
+        word, colon, rest = line.strip().partition(":")
+        if colon and word.lower() in {"what", "why", "fix", "sources"}:
+            name, line = word.lower(), rest
+        parts[name] = f"{parts.get(name, '')} {line.strip()}".strip()
+    return parts

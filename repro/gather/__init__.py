@@ -1,0 +1,1 @@
+"""Facts from outside the card: a Hub, a local folder, published artefacts."""

@@ -1,0 +1,167 @@
+"""A spec without holes: every value a run needs, each with its origin, and what was scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from repro.spec import AnyFact, missing
+
+
+class Scale(StrEnum):
+    PROXY = "proxy"
+    """The same recipe on a small model and small data that the project makes: minutes on a laptop."""
+    FULL = "full"
+    """The recipe as stated, on real weights and data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """One stage's training parameters, typed and complete; `StagePlan.facts` says where each came from."""
+
+    learning_rate: float
+    effective_batch_size: int
+    """Sequences (SFT) or pairs (DPO) per optimizer step, over all devices."""
+    gradient_accumulation_steps: int
+    per_device_batch_size: int
+    num_devices: int
+    max_seq_length: int
+    num_epochs: float
+    max_steps: int | None
+    """Stands over num_epochs when given."""
+    lr_scheduler_type: str
+    warmup_steps: int | None
+    """Stands over warmup_ratio when given."""
+    warmup_ratio: float
+    optimizer: str
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+    weight_decay: float
+    max_grad_norm: float
+    """0 is no clipping."""
+    precision: str
+    """"bf16" or "fp32", of the computation; master weights are float32 unless `master_weights` says otherwise."""
+    master_weights: str
+    seed: int
+    data_seed: int
+    logging_steps: int
+    loss_type: str
+    """SFT: "cross_entropy"; DPO: "dpo" or "dpo_norm"."""
+    loss_reduction: str
+    """SFT: "mean" (mean of per-micro-batch token means), "token_mean" (over the window's tokens) or "sum"."""
+    label_scope: str
+    """"all_turns", "last_turn" or "completion"."""
+    beta: float
+    label_smoothing: float
+    chat_template: str
+    """"tulu", or "model" (the tokenizer's own)."""
+    partial_window_divisor: str
+    """The logged loss of an epoch's last, partial window: "full" (open-instruct: divided by the whole
+    accumulation) or "actual" (by the micro-batches in it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetPlan:
+    """One data set of a stage and how much of it is used."""
+
+    repo_id: str
+    revision: str
+    split: str
+    fraction: float | None
+    """Share sampled; None when `rows` is given or when all are used."""
+    rows: int | None
+    """Rows sampled (before filters)."""
+    total_rows: int | None
+    """Rows in the whole set, where known."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage with no holes."""
+
+    name: str
+    method: str
+    """"sft" or "dpo"."""
+    base: str
+    """Repository id of the starting weights; "<stage>" names the stage before it."""
+    produces: str
+    datasets: tuple[DatasetPlan, ...]
+    hyperparameters: Hyperparameters
+    facts: tuple[AnyFact, ...]
+    """Every value with its origin (one a key), datasets' rows, expected_steps and warmup included."""
+    expected_steps: int | None
+    """Optimizer steps that this plan will take; None where the row count is unknown until the download."""
+
+    def get(self, key: str) -> AnyFact:
+        return next((f for f in self.facts if f.key == key and f.known), missing(key))
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """One quantity that the proxy does not keep, and by which rule it was chosen."""
+
+    stage: str
+    name: str
+    full: str
+    proxy: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyModel:
+    """The stand-in: a Llama that the project makes and trains itself."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_layers: int
+    num_heads: int
+    num_key_value_heads: int
+    pretraining_steps: int
+    """Steps of plain next-token training on synthetic text that make the "base" model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feasibility:
+    """What one stage costs at full scale; None where the model's size is not known."""
+
+    stage: str
+    parameters: int | None
+    weights_gb: float | None
+    training_memory_gb: float | None
+    """Over all devices: weights, float32 master weights, gradients and AdamW's two moments; activations apart."""
+    tokens: int | None
+    device_hours: float | None
+    how: str
+    """The formula with its numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that would run a stage elsewhere."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be run. Two plans differ only in what they say they differ in."""
+
+    card: str
+    scale: Scale
+    seeds: tuple[int, ...]
+    """One run a seed; the first is the recipe's own."""
+    stages: tuple[StagePlan, ...]
+    recipe: str
+    """Name, commit and date of the recipe that filled the holes, or empty."""
+    scaled: tuple[Scaled, ...] = ()
+    proxy: ProxyModel | None = None
+    feasibility: tuple[Feasibility, ...] = ()
+    commands: tuple[Command, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Conflicts and how they were settled, announcements a reader must see."""
+
+    def stage(self, name: str) -> StagePlan | None:
+        return next((s for s in self.stages if s.name == name), None)

@@ -1,0 +1,146 @@
+"""Everything one audit learned, and its JSON form: the one noun that all renderings read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from repro.card import Card
+from repro.comparison import Comparison, Verdict, count
+from repro.errors import ReproError
+from repro.evidence import Evidence
+from repro.finding import Finding, Outcome
+from repro.plan import Plan
+from repro.run import Environment, StageRun
+from repro.score import Score
+from repro.spec import Claim, Spec
+
+SCHEMA_VERSION = 1
+"""Grows when a reader of older reports would misread a newer one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One audit. Parts that were not run are empty, and the renderings say so."""
+
+    schema_version: int
+    tool_version: str
+    created: str
+    """ISO time, UTC."""
+    kind: str
+    """"run", "verify" or "check"."""
+    card_source: str
+    card_name: str
+    card_sha256: str
+    card_text: str
+    spec: Spec
+    evidence: Evidence
+    findings: tuple[Finding, ...]
+    plan: Plan | None = None
+    run_id: str = ""
+    stages: tuple[StageRun, ...] = ()
+    environment: Environment | None = None
+    scores: tuple[Score, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader must know about this audit as a whole."""
+    seconds: float = 0.0
+
+    def comparison(self, claim: Claim) -> Comparison | None:
+        return next((c for c in self.comparisons if c.claim == claim.id), None)
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """What the checks found wrong, gravest first."""
+        found = [f for f in self.findings if f.outcome is Outcome.FAIL]
+        return tuple(sorted(found, key=lambda f: (-f.severity.rank, f.code)))
+
+    @property
+    def answer(self) -> tuple[Verdict | None, str]:
+        """The answer to "can I trust this model's claims?": the whole's verdict and one sentence.
+
+        The whole is REPRODUCED only when every loss and score claim is; DIFFERS when any claim differs.
+        None when nothing was compared.
+        """
+        return answer(self.spec, self.comparisons)
+
+
+def answer(spec: Spec, comparisons: tuple[Comparison, ...]) -> tuple[Verdict | None, str]:
+    """See `Report.answer`."""
+    if not comparisons:
+        return None, "Nothing was compared yet: the card was read and checked, no claim was tested."
+    counts = count(comparisons)
+    total = len(comparisons)
+    by_id = {c.claim: c for c in comparisons}
+    results = [by_id[c.id] for c in spec.claims if c.id in by_id and c.kind in {"loss", "eval"}]
+    tally = ", ".join(f"{n} {v.value}" for v, n in counts.items() if n)
+    if counts[Verdict.DIFFERS]:
+        n = counts[Verdict.DIFFERS]
+        return Verdict.DIFFERS, f"No: {n} of {total} claims differ{'s' if n == 1 else ''} from the evidence ({tally})."
+    stated = [c for c in results if c.verdict is not Verdict.UNSTATED]
+    if stated and all(c.verdict is Verdict.REPRODUCED for c in stated):
+        return Verdict.REPRODUCED, f"Yes: every loss and score it states was reproduced ({tally})."
+    if counts[Verdict.INCONCLUSIVE]:
+        return Verdict.INCONCLUSIVE, f"Cannot tell yet: nothing differs, some measurements are too noisy ({tally})."
+    if counts[Verdict.NOT_COMPARABLE]:
+        return (
+            Verdict.NOT_COMPARABLE,
+            "Cannot tell from this run: nothing contradicts the card, "
+            f"and its results were not measured at their own scale ({tally}).",
+        )
+    if counts[Verdict.CONSISTENT]:
+        return Verdict.CONSISTENT, f"Nothing contradicts the card, and nothing was reproduced ({tally})."
+    return Verdict.UNTESTED, f"Cannot tell: nothing was measured ({tally})."
+
+
+def of_card(card: Card, spec: Spec, evidence: Evidence, findings: tuple[Finding, ...], **rest: Any) -> Report:
+    """A report on a card, with the card's identity filled in; `rest` are Report's other fields."""
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        card_source=card.source,
+        card_name=card.name,
+        card_sha256=card.sha256,
+        card_text=card.text,
+        spec=spec,
+        evidence=evidence,
+        findings=findings,
+        **rest,
+    )
+
+
+def to_json(report: Report) -> str:
+    """The report as JSON; `from_json` gives an equal report back. NaN and infinities are kept as strings."""
+    from pydantic import TypeAdapter
+
+    adapter = TypeAdapter(Report, config={"ser_json_inf_nan": "strings"})
+    return adapter.dump_json(report, indent=1).decode("utf-8") + "\n"
+
+
+def from_json(text: str) -> Report:
+    """
+    Raises:
+        ReproError: not a report, or one of a newer schema.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        version = json.loads(text).get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ReproError(
+                f"report of schema {version}, this version reads {SCHEMA_VERSION}",
+                hint="use the version of repro that wrote it, or run the audit again",
+            )
+        return TypeAdapter(Report).validate_json(text)
+    except (ValueError, AttributeError, ValidationError) as error:
+        raise ReproError(f"not a report: {str(error).splitlines()[0]}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of report.json."""
+    from pydantic import TypeAdapter
+
+    schema = TypeAdapter(Report).json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = f"repro report, schema version {SCHEMA_VERSION}"
+    return schema

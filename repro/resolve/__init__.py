@@ -1,0 +1,1 @@
+"""A spec's holes filled, each with its origin."""

@@ -1,0 +1,139 @@
+"""What a training run left behind: its steps, its checkpoints, its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from repro.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One optimizer step as the trainer logged it. `step` counts from 1."""
+
+    step: int
+    loss: float
+    """As the framework would log it: before the update, averaged over the accumulation."""
+    learning_rate: float
+    grad_norm: float
+    tokens: int
+    """Label tokens that the loss covers."""
+    rows: int
+    """Sequences (SFT) or pairs (DPO) in the step."""
+    epoch: float
+    reward_chosen: float | None = None
+    reward_rejected: float | None = None
+    reward_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage of a run: the curve and where it ended."""
+
+    name: str
+    method: str
+    seed: int
+    base: str
+    """Folder (relative to the run's) or repository of the starting weights."""
+    checkpoint: str
+    """Folder of the final weights and tokenizer, relative to the run's folder."""
+    steps: tuple[Step, ...]
+    rows_sampled: int
+    rows_used: int
+    """After filters."""
+    seconds: float
+    resumed: int = 0
+    """How many times the stage was taken up again after an interruption."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the run ran on; enough to know whether bit-identity can be expected."""
+
+    python: str
+    platform: str
+    processor: str
+    cpu_capability: str
+    threads: int
+    devices: tuple[str, ...]
+    packages: tuple[tuple[str, str], ...]
+    """(name, version), sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run. `run.json` is written last: its presence means that the run finished."""
+
+    id: str
+    plan: Plan
+    environment: Environment
+    stages: tuple[StageRun, ...]
+    """One for each (seed, stage), seeds outermost."""
+    base_checkpoint: str
+    """Folder (relative to the run's) of the model before the first stage."""
+    heldout: tuple[tuple[str, str], ...] = ()
+    """(kind, file relative to the run's folder): "preference" and "sft" rows that no stage trained on, JSON lines."""
+    started: str = ""
+    """ISO time, UTC."""
+    seconds: float = 0.0
+
+    def curves(self, stage: str) -> tuple[StageRun, ...]:
+        """The stage's runs, one a seed."""
+        return tuple(s for s in self.stages if s.name == stage)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One event of a long step, for whoever shows it."""
+
+    task: str
+    """"dpo", "reference log-probs", "score dpo: repro_preference", ..."""
+    done: int
+    total: int
+    """0 when unknown."""
+    seconds: float
+    """Since the task began in this process."""
+    loss: float | None = None
+    learning_rate: float | None = None
+    note: str = ""
+
+    @property
+    def rate(self) -> float:
+        """Units a second; 0 before the first."""
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+
+Observer: TypeAlias = Callable[[Progress], None]
+
+
+def ignore(_: Progress) -> None:
+    """An observer that shows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """Local copies of what a full-scale run needs; empty for a proxy run."""
+
+    models: Mapping[str, str]
+    """Repository id -> local folder."""
+    datasets: Mapping[str, tuple[str, ...]]
+    """Data set's repository id -> local data files (parquet, JSON lines, CSV) of the training split."""
+    heldout: Mapping[str, tuple[str, ...]]
+    """Data set's repository id -> local data files of its test or validation split, where it has one."""
+
+
+NO_ASSETS = Assets(models={}, datasets={}, heldout={})
+
+
+class Engine(Protocol):
+    """Runs a plan in a folder; called again on the same folder, it resumes or returns what is finished."""
+
+    def run(self, plan: Plan, assets: Assets, folder: str, observer: Observer) -> Run:
+        """
+        Raises:
+            PrerequisiteError: a package, a device or a local file is missing.
+            RunError: training did not finish.
+        """
+        ...

@@ -84,11 +84,8 @@ def answer(spec: Spec, comparisons: tuple[Comparison, ...]) -> tuple[Verdict | N
     if counts[Verdict.INCONCLUSIVE]:
         return Verdict.INCONCLUSIVE, f"Cannot tell yet: nothing differs, some measurements are too noisy ({tally})."
     if counts[Verdict.NOT_COMPARABLE]:
-        return (
-            Verdict.NOT_COMPARABLE,
-            "Cannot tell from this run: nothing contradicts the card, "
-            f"and its results were not measured at their own scale ({tally}).",
-        )
+        why = "nothing contradicts the card, and its results were not measured at their own scale"
+        return Verdict.NOT_COMPARABLE, f"Cannot tell from this run: {why} ({tally})."
     if counts[Verdict.CONSISTENT]:
         return Verdict.CONSISTENT, f"Nothing contradicts the card, and nothing was reproduced ({tally})."
     return Verdict.UNTESTED, f"Cannot tell: nothing was measured ({tally})."
@@ -111,10 +108,9 @@ def of_card(card: Card, spec: Spec, evidence: Evidence, findings: tuple[Finding,
 
 def to_json(report: Report) -> str:
     """The report as JSON; `from_json` gives an equal report back. NaN and infinities are kept as strings."""
-    from pydantic import TypeAdapter
+    import pydantic_core
 
-    adapter = TypeAdapter(Report, config={"ser_json_inf_nan": "strings"})
-    return adapter.dump_json(report, indent=1).decode("utf-8") + "\n"
+    return pydantic_core.to_json(report, indent=1, inf_nan_mode="strings").decode("utf-8") + "\n"
 
 
 def from_json(text: str) -> Report:

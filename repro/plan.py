@@ -51,7 +51,7 @@ class Hyperparameters:
     loss_reduction: str
     """SFT: "mean" (mean of per-micro-batch token means), "token_mean" (over the window's tokens) or "sum"."""
     label_scope: str
-    """"all_turns", "last_turn" or "completion"."""
+    """"all_turns", "last_turn", "completion" or "all_tokens"."""
     beta: float
     label_smoothing: float
     chat_template: str

@@ -33,7 +33,6 @@ class Report:
     card_source: str
     card_name: str
     card_sha256: str
-    card_text: str
     spec: Spec
     evidence: Evidence
     findings: tuple[Finding, ...]
@@ -98,7 +97,6 @@ def of_card(card: Card, spec: Spec, evidence: Evidence, findings: tuple[Finding,
         card_source=card.source,
         card_name=card.name,
         card_sha256=card.sha256,
-        card_text=card.text,
         spec=spec,
         evidence=evidence,
         findings=findings,

@@ -73,8 +73,8 @@ KEYS: dict[str, str] = {
     "beta": "DPO's beta",
     "loss_type": "dpo, dpo_norm, simpo, ipo, ... (sigmoid is dpo, sigmoid_norm is dpo_norm)",
     "label_smoothing": "cDPO's epsilon",
-    "loss_reduction": "SFT: mean (of per-pass token means) or sum (over tokens)",
-    "label_scope": "all_turns (every assistant turn), last_turn, completion (after the shared prompt)",
+    "loss_reduction": "SFT: mean (of per-pass token means), token_mean (over the whole step's tokens) or sum",
+    "label_scope": "all_turns (every assistant turn), last_turn, completion (after the shared prompt), all_tokens",
     "optimizer": "adamw, ...",
     "adam_beta1": "",
     "adam_beta2": "",
@@ -242,7 +242,8 @@ class Spec:
     claims: tuple[Claim, ...]
     code: tuple[CodeBlock, ...]
     problems: tuple[Problem, ...] = ()
-    line_count: int = 0
+    text: str = ""
+    """The card's text as decoded, for checks that look for words and for reports that quote lines."""
 
     def get(self, key: str) -> AnyFact:
         """The first fact of that key with a value, or a MISSING one."""

@@ -1,0 +1,95 @@
+"""How long steps are shown: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from repro.run import Progress
+
+SECONDS_BETWEEN_LINES = 10.0
+"""Off a terminal: often enough to see that it lives, seldom enough for a log."""
+
+
+def details(event: Progress) -> str:
+    """Loss, learning rate, rate and time left, as far as the event has them."""
+    parts = []
+    if event.loss is not None:
+        parts.append(f"loss {event.loss:.4f}")
+    if event.learning_rate is not None:
+        parts.append(f"lr {event.learning_rate:.2e}")
+    if event.rate > 0:
+        parts.append(f"{event.rate:.1f}/s")
+        if event.total > event.done:
+            parts.append(f"{clock((event.total - event.done) / event.rate)} left")
+    if event.note:
+        parts.append(event.note)
+    return ", ".join(parts)
+
+
+def clock(seconds: float) -> str:
+    """ "0:07", "12:30", "2:05:00"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class Watcher:
+    """An observer that shows progress on a console; use it as a context manager."""
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        self._console = console
+        self._quiet = quiet
+        self._tasks: dict[str, int] = {}
+        self._last: dict[str, float] = {}
+        self._bars: Bars | None = None
+        if console.is_terminal and not quiet:
+            self._bars = Bars(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[details]}", markup=False),
+                console=console,
+                refresh_per_second=5,
+            )
+
+    def __enter__(self) -> Watcher:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def __call__(self, event: Progress) -> None:
+        if self._quiet:
+            return
+        if self._bars:
+            self._show_bar(self._bars, event)
+        else:
+            self._show_line(event)
+
+    def _show_bar(self, bars: Bars, event: Progress) -> None:
+        if event.task not in self._tasks:
+            self._tasks[event.task] = bars.add_task(event.task, total=event.total or None, details="")
+        task = bars.tasks[self._tasks[event.task]].id
+        bars.update(task, completed=event.done, total=event.total or None, details=details(event))
+
+    def _show_line(self, event: Progress) -> None:
+        now = time.monotonic()
+        finished = event.total > 0 and event.done >= event.total
+        if not finished and now - self._last.get(event.task, 0.0) < SECONDS_BETWEEN_LINES:
+            return
+        self._last[event.task] = now
+        of = f"/{event.total}" if event.total else ""
+        rest = details(event)
+        line = f"{event.task}: {event.done}{of}" + (f" ({rest})" if rest else "")
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,178 @@
+"""The command line's hands: what it writes to stdout, to stderr and to --output; used by cli.py alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from repro.errors import ReproError, UsageError
+from repro.files import write_whole
+
+if TYPE_CHECKING:
+    from repro.pipeline import Options, Outcome
+    from repro.progress import Watcher
+    from repro.report import Report
+
+T = TypeVar("T")
+PLAIN_WIDTH = 120
+"""Columns when stdout is no terminal: a file or a pipe has no width of its own."""
+
+LEVELS = ("info", "low", "medium", "high", "never")
+
+
+def out_console() -> Console:
+    """Results."""
+    console = Console(highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+def say(text: str | Text) -> None:
+    """A line on stderr: progress, announcements, complaints. Never markup: it may quote a card."""
+    from repro.render.terminal import clean
+
+    plain = text if isinstance(text, Text) else Text(clean(text))
+    Console(stderr=True, highlight=False).print(plain, soft_wrap=True)
+
+
+def complain(error: ReproError) -> None:
+    """One clear sentence, where it is, and what to do."""
+    from repro.render.terminal import clean
+
+    text = Text("error: ", style="bold red")
+    text.append(clean(str(error)), style="none")
+    if error.hint:
+        text.append(f"\n  {clean(error.hint)}", style="dim")
+    say(text)
+
+
+def emit(result: RenderableType, output: Path | None) -> None:
+    """A result to stdout, or whole to a file."""
+    if output is None:
+        if isinstance(result, str):
+            sys.stdout.write(result if result.endswith("\n") else result + "\n")
+        else:
+            out_console().print(result)
+        return
+    if not isinstance(result, str):
+        console = Console(width=PLAIN_WIDTH, color_system=None, force_terminal=False, highlight=False)
+        with console.capture() as capture:
+            console.print(result)
+        result = capture.get()
+    write_whole(output, result)
+
+
+def emit_bytes(data: bytes, output: Path | None) -> None:
+    """Bytes as they are: a card must not change on its way out."""
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        write_whole(output, data)
+
+
+def only(format: str, *allowed: str) -> None:
+    """
+    Raises:
+        UsageError: this command has no such format.
+    """
+    if str(format) not in allowed:
+        raise UsageError(f"this command has no format {str(format)!r}", hint=f"it has {', '.join(allowed)}")
+
+
+def as_data(value: Any, format: str) -> str:
+    """A noun as JSON or YAML."""
+    import pydantic_core
+
+    if format == "json":
+        return pydantic_core.to_json(value, indent=1, inf_nan_mode="strings").decode() + "\n"
+    import yaml
+
+    plain = pydantic_core.to_jsonable_python(value, inf_nan_mode="strings")
+    return yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=PLAIN_WIDTH)
+
+
+def options(given: Mapping[str, Any]) -> Options:
+    """The pipeline's options from a command's parameters, by their names.
+
+    Raises:
+        UsageError: an --assume that is no KEY=VALUE, or --offline together with a network.
+    """
+    from repro.pipeline import Options
+    from repro.plan import Scale
+
+    assume: dict[str, str] = {}
+    for pair in given.get("assume") or ():
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise UsageError(f"--assume {pair!r} is not KEY=VALUE", hint="for example --assume dpo.beta=0.1")
+        assume[key.strip()] = value.strip()
+    source, endpoint, offline = given.get("source") or "none", given.get("endpoint"), bool(given.get("offline"))
+    if endpoint and source == "none" and not offline:
+        source = "hub"
+    if offline and source == "hub":
+        raise UsageError("--offline and --source hub contradict each other", hint="drop one of them")
+    return Options(
+        reports=given.get("reports") or Path("reports"),
+        scale=Scale(str(given.get("scale") or "proxy")),
+        assume=assume,
+        seed=given.get("seed"),
+        num_seeds=given.get("seeds"),
+        source=source,
+        endpoint=endpoint,
+        offline=offline,
+        select=tuple(given.get("select") or ()),
+        ignore=tuple(given.get("ignore") or ()),
+        score_published=bool(given.get("score_published")),
+        max_samples=given.get("max_samples"),
+    )
+
+
+def watched(quiet: bool, work: Callable[[Watcher], T]) -> T:
+    """Run something long and show how far it is, on stderr."""
+    from repro.progress import Watcher
+
+    with Watcher(Console(stderr=True, highlight=False), quiet=quiet) as watcher:
+        return work(watcher)
+
+
+def show_outcome(outcome: Outcome, format: str, output: Path | None, quiet: bool) -> int:
+    """The report in the chosen format, where its files are, and the exit code that its verdicts give."""
+    from repro.comparison import Verdict, count
+    from repro.render import terminal
+    from repro.render.formats import FORMATS
+
+    report = outcome.report
+    if format == "text":
+        emit(Group(terminal.ledger_view(report), terminal.answer_view(report)), output)
+    elif format in FORMATS:
+        emit(FORMATS[format](report), output)
+    else:
+        only(format, "text", *FORMATS)
+    if not quiet:
+        say(f"Report: {outcome.folder / 'report.html'} (also report.md, report.json, card.md), {report.seconds:.0f} s")
+    counts = count(report.comparisons)
+    if counts[Verdict.DIFFERS]:
+        return 11
+    return 12 if counts[Verdict.INCONCLUSIVE] else 0
+
+
+def show_findings(report: Report, format: str, output: Path | None) -> None:
+    """What the checks found, in the chosen format."""
+    from repro.render import terminal
+    from repro.render.formats import FORMATS
+
+    if format == "text":
+        emit(terminal.findings_view(report.findings, report.spec), output)
+    else:
+        only(format, "text", *FORMATS)
+        emit(FORMATS[format](report), output)
+
+
+def at_least(level: str, severity: str) -> bool:
+    """Whether a severity reaches the level at which a check run fails."""
+    return LEVELS.index(severity) >= LEVELS.index(level)

@@ -1,0 +1,93 @@
+"""Where reports are kept: `<reports>/<card>/<scale>-<hash>/`, found again by the card's bytes, whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from repro import __version__
+from repro.card import Card
+from repro.errors import ReproError
+from repro.files import cannot_write, inside, write_whole
+from repro.plan import Plan
+from repro.report import Report, from_json
+
+CARD_COPY = "card-as-read.md"
+"""The author's bytes, kept beside the run: the card may change later."""
+
+VERIFY = "verify"
+"""Folder inside a run's for the report that compares it with the published model."""
+
+
+def card_folder(reports: Path, card: Card) -> Path:
+    """The folder of all reports on cards of that name; never outside `reports`, whatever the card is called."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in card.name)
+    return inside(reports, kept.strip(".-")[:80] or "card")
+
+
+def run_folder(reports: Path, card: Card, plan: Plan) -> Path:
+    """The run's folder: the hash is of card, plan and version, so that the same command comes back and resumes."""
+    import pydantic_core
+
+    # What is only said about the plan does not make it another plan.
+    kept = dataclasses.replace(plan, card="", notes=(), commands=(), feasibility=())
+    body = pydantic_core.to_json(kept, inf_nan_mode="strings")
+    digest = hashlib.sha256(card.sha256.encode() + body + __version__.encode()).hexdigest()[:10]
+    return card_folder(reports, card) / f"{plan.scale.value}-{digest}"
+
+
+def prepare(folder: Path, data: bytes) -> None:
+    """Make the folder and keep the card in it, before anything long begins.
+
+    Raises:
+        ReproError: it cannot be written: better known now than after the training.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    write_whole(folder / CARD_COPY, data)
+
+
+def keep(
+    folder: Path, renderings: Mapping[str, Callable[[], str | bytes]], observe: Callable[[int, str], None]
+) -> None:
+    """Write a report's files in order; an earlier report.json goes first and the new one, named last, comes last:
+    its presence means that all are there and belong together."""
+    try:
+        (folder / "report.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(folder / "report.json", error) from error
+    for done, (name, make) in enumerate(renderings.items(), start=1):
+        write_whole(inside(folder, name), make())
+        observe(done, name)
+
+
+def load_report(folder: Path) -> Report | None:
+    """The report in a folder, or None when it has none that is whole.
+
+    Raises:
+        ReproError: it is there and cannot be read.
+    """
+    place = folder / "report.json"
+    try:
+        return from_json(place.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ReproError(f"cannot be read: {error.strerror}", where=str(place)) from error
+
+
+def report_folders(reports: Path, card: Card) -> list[Path]:
+    """Folders with a whole report on this very text of the card, newest first."""
+    found: list[tuple[float, Path]] = []
+    if not reports.is_dir():
+        return []
+    for place in [*reports.glob("*/*/report.json"), *reports.glob(f"*/*/{VERIFY}/report.json")]:
+        folder = place.parent
+        copy = (folder.parent if folder.name == VERIFY else folder) / CARD_COPY
+        if copy.is_file() and hashlib.sha256(copy.read_bytes()).hexdigest() == card.sha256:
+            found.append((place.stat().st_mtime, folder))
+    return [folder for _, folder in sorted(found, reverse=True)]

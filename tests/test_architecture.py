@@ -146,8 +146,8 @@ def test_every_file_says_itself_in_its_docstring_and_stays_short(path: Path) -> 
 def test_light_commands_load_nothing_heavy(command: list[str]) -> None:
     heavy = [name for name in HEAVY if name not in {"huggingface_hub"}]
     code = (
-        "import sys; from repro.cli import main; main(%r); "
-        "sys.stderr.write('LOADED ' + ' '.join(n for n in %r if n in sys.modules))" % (command, heavy)
+        f"import sys; from repro.cli import main; main({command!r}); "
+        f"sys.stderr.write('LOADED ' + ' '.join(n for n in {heavy!r} if n in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, timeout=120)
     assert done.stderr.rsplit("LOADED", 1)[-1].strip() == "", done.stderr[-2000:]

@@ -169,7 +169,7 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome:
     audited = audit(path, options)
     findings = run_checks(audited.spec, audited.evidence)
     the_plan = resolve_plan(audited, options)
-    folder = shelf.run_folder(options.reports, audited.card, the_plan)
+    folder = shelf.run_folder(options.reports, audited.card, the_plan, _model_id(audited.spec))
     shelf.prepare(folder, audited.data)
     finished = train(the_plan, audited, folder, observer)
     scores = score_run(finished, folder, options, observer)
@@ -368,11 +368,11 @@ def find_run(target: str, options: Options) -> tuple[str, Path, Report | None]:
     place = Path(target)
     if (place / "report.json").is_file():
         return str(place / shelf.CARD_COPY), place, shelf.load_report(place)
-    _, card, _ = read(target)
+    _, card, spec = read(target)
     for folder in shelf.report_folders(options.reports, card):
         if folder.name != shelf.VERIFY:
             return target, folder, shelf.load_report(folder)
-    return target, shelf.card_folder(options.reports, card) / "no-run", None
+    return target, shelf.card_folder(options.reports, card, _model_id(spec)) / "no-run", None
 
 
 def refreshed_card(path: str, options: Options) -> tuple[bytes, Report]:
@@ -406,6 +406,10 @@ def _unreachable(audited: Audited, against: str) -> PrerequisiteError:
         hint="check the network, HF_ENDPOINT and HF_TOKEN, or give --against FOLDER for a local copy",
         where="" if against == "hub" else against,
     )
+
+
+def _model_id(spec: Spec) -> str:
+    return str(spec.get("model_id").value or "")
 
 
 def _now() -> str:

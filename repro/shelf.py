@@ -21,21 +21,28 @@ VERIFY = "verify"
 """Folder inside a run's for the report that compares it with the published model."""
 
 
-def card_folder(reports: Path, card: Card) -> Path:
-    """The folder of all reports on cards of that name; never outside `reports`, whatever the card is called."""
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in card.name)
+def card_folder(reports: Path, card: Card, model_id: str = "") -> Path:
+    """The folder of all reports on cards of that name; never outside `reports`, whatever the card is called.
+
+    A README.md is named after its model: every repository has one.
+    """
+    name = card.name
+    if name.lower() == "readme" and model_id:
+        name = model_id.rsplit("/", 1)[-1]
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name)
     return inside(reports, kept.strip(".-")[:80] or "card")
 
 
-def run_folder(reports: Path, card: Card, plan: Plan) -> Path:
-    """The run's folder: the hash is of card, plan and version, so that the same command comes back and resumes."""
+def run_folder(reports: Path, card: Card, plan: Plan, model_id: str = "") -> Path:
+    """The run's folder: the hash is of plan and version, so that the same command comes back and resumes, and a
+    card whose words change but whose recipe does not is not trained again."""
     import pydantic_core
 
     # What is only said about the plan does not make it another plan.
     kept = dataclasses.replace(plan, card="", notes=(), commands=(), feasibility=())
     body = pydantic_core.to_json(kept, inf_nan_mode="strings")
-    digest = hashlib.sha256(card.sha256.encode() + body + __version__.encode()).hexdigest()[:10]
-    return card_folder(reports, card) / f"{plan.scale.value}-{digest}"
+    digest = hashlib.sha256(body + __version__.encode()).hexdigest()[:10]
+    return card_folder(reports, card, model_id) / f"{plan.scale.value}-{digest}"
 
 
 def prepare(folder: Path, data: bytes) -> None:

@@ -28,6 +28,8 @@ class LoggedLoss:
     learning_rate: float | None = None
     window: int = 1
     """Optimizer steps averaged into it (the trainer's logging_steps)."""
+    last_digit: float = 0.0
+    """What one step of the last printed digit is worth, where a log rounds: 0.63 has 0.01; 0 when printed in full."""
 
 
 @dataclass(frozen=True, slots=True)

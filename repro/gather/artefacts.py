@@ -1,0 +1,205 @@
+"""A repository's listing and small texts -> a Repo: facts with their file and line, and published losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from repro.card import Span
+from repro.evidence import LoggedLoss, Repo, RepoFile
+from repro.gather.dataset_files import rows_facts
+from repro.gather.front_matter import front_matter
+from repro.gather.logs import console_losses, read_json, trainer_losses, tsv_losses
+from repro.gather.model_files import (
+    config_facts,
+    config_parameters,
+    generation_facts,
+    header_parameters,
+    index_facts,
+    key_line,
+    safetensors_header,
+    token_facts,
+)
+from repro.spec import AnyFact, Fact, Origin, Value
+
+INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+
+
+def describe(
+    *,
+    repo_id: str,
+    kind: str,
+    role: str,
+    revision: str,
+    source: str,
+    sizes: Mapping[str, int | None],
+    texts: Mapping[str, str],
+    headers: Mapping[str, bytes] | None = None,
+    notes: Mapping[str, str] | None = None,
+    extra: Iterable[AnyFact] = (),
+) -> Repo:
+    """Everything the files say. What cannot be read is a MISSING fact under the file's name, with the reason.
+
+    `headers` are the first bytes of safetensors files; `notes` are reasons, by file, why a text was not fetched.
+    """
+    at = f"{repo_id}@{revision[:12]}"
+
+    def place(file: str, key: str) -> Span:
+        line = key_line(texts.get(file, ""), key)
+        return Span(f"{at}:{file}", line, line)
+
+    facts: list[AnyFact] = list(extra)
+    losses: tuple[LoggedLoss, ...] = ()
+    parsed: dict[str, dict[str, Any]] = {}
+    for file, text in texts.items():
+        if file.endswith(".json"):
+            data, why = read_json(text)
+            if isinstance(data, dict):
+                parsed[file] = data
+            else:
+                facts.append(_unread(file, why or "not a mapping", place(file, "")))
+    if kind == "dataset":
+        facts += rows_facts(texts.get("README.md", ""), place)
+    else:
+        facts += _model_facts(parsed, texts, headers or {}, place)
+        losses, more = _losses(parsed, texts, place)
+        facts += more
+    facts += _readme_facts(texts.get("README.md", ""), place)
+    facts += [_unread(file, why, place(file, "")) for file, why in (notes or {}).items()]
+    files = tuple(RepoFile(path, size, texts.get(path)) for path, size in sorted(sizes.items()))
+    return Repo(repo_id, kind, role, revision, source, files, tuple(facts), losses)
+
+
+def _model_facts(
+    parsed: Mapping[str, dict[str, Any]], texts: Mapping[str, str], headers: Mapping[str, bytes], place: Any
+) -> Iterator[AnyFact]:
+    config = parsed.get("config.json", {})
+    shape = list(config_facts(config, place))
+    yield from shape
+    yield from generation_facts(parsed.get("generation_config.json", {}), place)
+    # transformers lets the template file stand over tokenizer_config.json, and that over special_tokens_map.json.
+    if texts.get("chat_template.jinja", "").strip():
+        template = texts["chat_template.jinja"]
+        span = Span(place("chat_template.jinja", "").source, 1, max(1, len(template.splitlines())))
+        yield Fact("chat_template", template, Origin.FOUND, span=span, why="chat_template.jinja")
+    for file in ("tokenizer_config.json", "special_tokens_map.json"):
+        yield from token_facts(parsed.get(file, {}), place, file)
+    yield from _adapter_facts(parsed.get("adapter_config.json", {}), place)
+    yield from _parameters(parsed, config, shape, headers, place)
+
+
+def _parameters(
+    parsed: Mapping[str, dict[str, Any]],
+    config: Mapping[str, Any],
+    shape: list[AnyFact],
+    headers: Mapping[str, bytes],
+    place: Any,
+) -> Iterator[AnyFact]:
+    """total_params once, by the best evidence there is; the config's own count stands beside it."""
+    known = False
+    if headers:
+        read = {file: safetensors_header(start) for file, start in headers.items()}
+        bad = next((f"{file}: {why}" for file, (header, _, why) in read.items() if why or not header), "")
+        counted, why = ((), bad) if bad else header_parameters({f: h for f, (h, _, _) in read.items()}, place)
+        yield from counted
+        known = bool(counted)
+        if not counted:
+            yield _unread("safetensors headers", why, place(next(iter(headers)), ""))
+    dtype = next((str(f.value) for f in shape if f.key == "torch_dtype"), "")
+    quantized = any(f.key == "quantization" for f in shape)
+    for file in INDEXES:
+        for fact in index_facts(parsed.get(file, {}), place, file, "" if quantized else dtype):
+            if fact.key != "total_params":
+                yield fact
+            elif not known:
+                known = True
+                yield fact
+    computed = config_parameters(config, place)
+    if computed is not None:
+        yield computed
+        if not known:
+            yield Fact("total_params", computed.value, Origin.DERIVED, span=computed.span, why=computed.why)
+
+
+def _adapter_facts(data: Mapping[str, Any], place: Any) -> Iterator[AnyFact]:
+    names = {"base_model_name_or_path": "adapter_base_model", "peft_type": "peft_type", "r": "lora_r"}
+    names["lora_alpha"] = "lora_alpha"
+    for key, name in names.items():
+        value = data.get(key)
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            why = "adapter_config.json says so"
+            span = place("adapter_config.json", key)
+            yield Fact(name, value, Origin.FOUND, printed=str(value), span=span, why=why)
+
+
+def _losses(
+    parsed: Mapping[str, dict[str, Any]], texts: Mapping[str, str], place: Any
+) -> tuple[tuple[LoggedLoss, ...], list[AnyFact]]:
+    """The first log that holds losses; the others are named, not mixed in: whose steps they are nobody says."""
+    facts: list[AnyFact] = []
+    losses: tuple[LoggedLoss, ...] = ()
+    for file, text in texts.items():
+        if file.rsplit("/", 1)[-1] == "trainer_state.json":
+            state = parsed.get(file)
+            if state is None:
+                continue
+            found, notes = trainer_losses(state)
+            facts += _state_facts(state, file, place)
+        elif file.endswith(".tsv"):
+            found, notes = tsv_losses(text)
+        elif file.endswith(".log"):
+            found, notes = console_losses(text)
+        else:
+            continue
+        facts += [_unread(file, note, place(file, "")) for note in notes]
+        if found and not losses:
+            losses = found
+            facts.append(Fact("losses_file", file, Origin.FOUND, span=place(file, ""), why="published training losses"))
+        elif found:
+            facts.append(_unread(file, "holds losses too; not used beside those of another file", place(file, "")))
+    results = parsed.get("all_results.json", {})
+    for key in ("train_loss", "train_samples", "train_runtime", "eval_loss"):
+        value = results.get(key)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
+            span = place("all_results.json", key)
+            facts.append(Fact(key, value, Origin.FOUND, printed=repr(value), span=span, why="all_results.json says so"))
+    return losses, facts
+
+
+def _state_facts(state: Mapping[str, Any], file: str, place: Any) -> Iterator[AnyFact]:
+    """The recipe that a trainer's state repeats: total optimizer steps, epochs, the logging window."""
+    wanted = {"max_steps": "max_steps", "num_train_epochs": "num_epochs", "global_step": "global_step"}
+    wanted |= {"logging_steps": "logging_steps", "train_batch_size": "trainer_train_batch_size"}
+    for key, name in wanted.items():
+        value = state.get(key)
+        # sys.maxsize stands for "until max_steps" in num_train_epochs
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 10**9:
+            if name == "logging_steps" and value < 1:
+                continue
+            yield Fact(name, value, Origin.FOUND, printed=repr(value), span=place(file, key), why=f"{file} says so")
+
+
+def _readme_facts(readme: str, place: Any) -> Iterator[AnyFact]:
+    if not readme:
+        return
+    matter, why = front_matter(readme)
+    if why:
+        yield _unread("README.md", why, place("README.md", ""))
+    for key in ("license", "license_name", "base_model"):
+        value: Value | None = _words(matter.get(key))
+        if value is not None:
+            printed = value if isinstance(value, str) else ", ".join(str(v) for v in value)  # type: ignore[union-attr]
+            span = place("README.md", key)
+            yield Fact(key, value, Origin.FOUND, printed=printed, span=span, why="front matter of README.md")
+
+
+def _words(value: Any) -> str | tuple[str, ...] | None:
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
+        return value[0] if len(value) == 1 else tuple(value)
+    return None
+
+
+def _unread(file: str, why: str, span: Span) -> AnyFact:
+    return Fact(file, None, Origin.MISSING, span=span, why=why)

@@ -1,0 +1,128 @@
+"""Local copies of what a full-scale run and a comparison need: base weights, training rows, held-out rows."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from repro.errors import PrerequisiteError
+from repro.evidence import Source
+from repro.files import inside
+from repro.gather.dataset_files import heldout_files, split_files, split_names
+from repro.gather.folder import Folder
+from repro.gather.hub import Hub
+from repro.plan import DatasetPlan, Plan
+from repro.run import Assets, Observer, Progress, ignore
+from repro.spec import Spec
+
+
+def fetch_assets(plan: Plan, source: Source, observer: Observer = ignore) -> Assets:
+    """The base models that no earlier stage produces, and each data set's training and held-out files.
+
+    Data sets are files to be read, never scripts to be run. Paths are absolute.
+
+    Raises:
+        PrerequisiteError: no network, no access, or a data set without rows for the split in a form that is read.
+        ReproError: the disk is full.
+    """
+    source = source.watched(observer) if isinstance(source, Hub) else source
+    started = time.monotonic()
+    bases = _bases(plan)
+    sets = list(dict.fromkeys(d for stage in plan.stages for d in stage.datasets))
+    total = len(bases) + len(sets)
+    models: dict[str, str] = {}
+    rows: dict[str, tuple[str, ...]] = {}
+    heldout: dict[str, tuple[str, ...]] = {}
+
+    def tell(done: int, note: str) -> None:
+        observer(Progress("fetch", done, total, time.monotonic() - started, note=note))
+
+    for repo_id in bases:
+        tell(len(models), repo_id)
+        models[repo_id] = source.download(repo_id, kind="model")
+    for done, dataset in enumerate(sets):
+        tell(len(bases) + done, dataset.repo_id)
+        if dataset.repo_id in rows:
+            raise PrerequisiteError(
+                f"the plan uses two splits or revisions of {dataset.repo_id}: one is supported",
+                hint="publish the rows that were used as a data set of their own",
+            )
+        rows[dataset.repo_id], heldout[dataset.repo_id] = _rows(dataset, source)
+    tell(total, "")
+    return Assets(models=models, datasets=rows, heldout={k: v for k, v in heldout.items() if v})
+
+
+def fetch_published(spec: Spec, source: Source) -> str:
+    """The folder with the weights that the card describes.
+
+    Raises:
+        PrerequisiteError: the card names no repository, or it cannot be had, or holds no weights that may be loaded.
+    """
+    value = spec.get("model_id").value
+    repo_id = value if isinstance(value, str) else ""
+    if isinstance(source, Folder) and source.single:
+        folder = source.download("", kind="model")
+    elif not repo_id:
+        raise PrerequisiteError(
+            "the card does not name its own repository",
+            hint="name it with --against REPO, or give the folder with the weights: --against PATH",
+        )
+    else:
+        folder = source.download(repo_id, kind="model")
+    weights = [p for pattern in ("*.safetensors", "pytorch_model*.bin") for p in Path(folder).glob(pattern)]
+    if not weights:
+        raise PrerequisiteError(
+            f"{repo_id or folder} holds no weights (model*.safetensors or pytorch_model*.bin)",
+            hint="publish them first",
+        )
+    return folder
+
+
+def _bases(plan: Plan) -> list[str]:
+    """Starting weights in the order of the stages, without those that a stage before makes."""
+    made: set[str] = set()
+    bases: list[str] = []
+    for stage in plan.stages:
+        inner = stage.base.startswith("<") and stage.base.endswith(">")
+        if not inner and stage.base not in made and stage.base not in bases:
+            bases.append(stage.base)
+        made |= {stage.produces}
+    return bases
+
+
+def _rows(dataset: DatasetPlan, source: Source) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    repo = source.describe(dataset.repo_id, kind="dataset", role="dataset", revision=dataset.revision)
+    train = split_files(repo, dataset.split)
+    if not train:
+        names = split_names(repo)
+        have = f"it has {', '.join(names[:8])}" if names else "it has no parquet, JSON lines or CSV files"
+        raise PrerequisiteError(
+            f"data set {dataset.repo_id} has no files for the split {dataset.split!r}: {have}",
+            hint="loading scripts are never run; publish the rows as parquet or JSON lines",
+        )
+    held = heldout_files(repo, dataset.split)
+    # A folder keeps its "local" revision to itself; a Hub is asked for the very commit that was described.
+    folder = Path(
+        source.download(
+            dataset.repo_id,
+            kind="dataset",
+            revision=repo.revision,
+            patterns=tuple(_literal(f) for f in (*train, *held)),
+        )
+    )
+    return tuple(str(inside_snapshot(folder, f)) for f in train), tuple(str(inside_snapshot(folder, f)) for f in held)
+
+
+def inside_snapshot(folder: Path, name: str) -> Path:
+    """`folder / name` without following a snapshot's links into its blobs, so that the suffix stays.
+
+    Raises:
+        ReproError: the name leads out of the folder.
+    """
+    inside(folder, str(Path(name).parent))
+    return folder.resolve() / name
+
+
+def _literal(path: str) -> str:
+    """A file name as a pattern that matches nothing else."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in path)

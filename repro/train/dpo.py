@@ -1,0 +1,67 @@
+"""Direct preference optimisation against cached reference log-probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from repro.train.batch import Sequences, collate
+from repro.train.loss import checked_dpo_loss, dpo_losses, sequence_log_probs
+from repro.train.objective import RowLosses, Score, scored
+from repro.train.order import Rows
+
+
+class DpoObjective:
+    """DPO on pairs: chosen and rejected in one forward pass (open_instruct/dpo_utils.py@e6c3044)."""
+
+    reduction = "mean"
+    rewarded = True
+
+    def __init__(
+        self,
+        chosen: Sequences,
+        rejected: Sequences,
+        *,
+        loss_type: str,
+        beta: float,
+        label_smoothing: float,
+        pad_token_id: int,
+    ) -> None:
+        """
+        Raises:
+            RunError: this version has no such loss.
+        """
+        self._chosen, self._rejected = chosen, rejected
+        self._loss_type = checked_dpo_loss(loss_type)
+        self._beta = beta
+        self._label_smoothing = label_smoothing
+        self._pad = pad_token_id
+        self._reference = torch.zeros(2, 0)
+        self.padded_lengths: Rows = 2 * np.maximum(chosen.lengths, rejected.lengths)
+        self.terms: Rows = np.ones(len(chosen), np.int64)
+        self.label_tokens: Rows = chosen.label_counts + rejected.label_counts
+
+    def log_probs(self, score: Score, rows: Rows, device: torch.device) -> torch.Tensor:
+        """Sequence log-probabilities, (2, rows): chosen, rejected."""
+        batch = collate([(self._chosen, rows), (self._rejected, rows)], self._pad, device)
+        losses = scored(score, batch)
+        both = sequence_log_probs(losses, batch.owner, batch.label_counts, loss_type=self._loss_type)
+        return both.view(2, len(rows))
+
+    def use_reference(self, log_probs: torch.Tensor) -> None:
+        """Take the reference's log-probabilities of every pair, (2, pairs), float32."""
+        self._reference = log_probs
+
+    def losses(self, score: Score, rows: Rows, device: torch.device) -> RowLosses:
+        policy = self.log_probs(score, rows, device)
+        reference = self._reference[:, torch.from_numpy(rows)].to(device)
+        pairs = dpo_losses(
+            policy[0],
+            policy[1],
+            reference[0],
+            reference[1],
+            beta=self._beta,
+            label_smoothing=self._label_smoothing,
+        )
+        right = (pairs.reward_chosen > pairs.reward_rejected).float()
+        return RowLosses(loss=pairs.loss, rewards=torch.stack([pairs.reward_chosen, pairs.reward_rejected, right]))

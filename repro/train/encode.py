@@ -1,0 +1,226 @@
+"""Rows of chat data to token sequences with labels, the way the recipe's framework does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeGuard
+
+from repro.errors import RunError
+from repro.train.batch import Sequences
+from repro.train.template import Message, checked, common_messages, render
+
+Row: TypeAlias = Mapping[str, Any]
+Encoded: TypeAlias = "tuple[list[int], list[bool]]"
+Tick: TypeAlias = Callable[[int], None]
+
+SCOPES = ("all_turns", "last_turn", "completion", "all_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How text becomes tokens and labels."""
+
+    tokenizer: Any
+    """A transformers tokenizer; its chat template is the one that is used."""
+    tulu: bool
+    """The Tulu format, rendered here; else the tokenizer's own template."""
+    label_scope: str
+    max_seq_length: int
+
+
+def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick) -> tuple[Sequences, list[int]]:
+    """Sequences of the rows that keep a label token after truncation, and those rows' numbers.
+
+    A row has `messages`, or `prompt` and `completion`, or `text`.
+
+    Raises:
+        RunError: a row is none of these, or the tokenizer has no template.
+    """
+    kept: list[int] = []
+    encoded: list[Encoded] = []
+    for number, row in enumerate(rows):
+        one = _truncated(_sft(row, codec), codec.max_seq_length)
+        if any(one[1][1:]):
+            kept.append(number)
+            encoded.append(one)
+        tick(number + 1)
+    return Sequences.of(encoded), kept
+
+
+def encode_preference(rows: Sequence[Row], codec: Codec, tick: Tick) -> tuple[Sequences, Sequences, list[int]]:
+    """Chosen and rejected sequences of the rows in which both keep a label token, and those rows' numbers.
+
+    A row has `chosen` and `rejected`, as conversations with or without the prompt's messages, or as plain texts
+    after `prompt`.
+
+    Raises:
+        RunError: a row is none of these, or the tokenizer has no template.
+    """
+    kept: list[int] = []
+    chosen: list[Encoded] = []
+    rejected: list[Encoded] = []
+    for number, row in enumerate(rows):
+        pair = [_truncated(one, codec.max_seq_length) for one in _pair(row, codec)]
+        if all(any(labels[1:]) for _, labels in pair):
+            kept.append(number)
+            chosen.append(pair[0])
+            rejected.append(pair[1])
+        tick(number + 1)
+    return Sequences.of(chosen), Sequences.of(rejected), kept
+
+
+def _truncated(one: Encoded, length: int) -> Encoded:
+    return one[0][:length], one[1][:length]
+
+
+def _sft(row: Row, codec: Codec) -> Encoded:
+    messages, asked, answered = row.get("messages"), row.get("prompt"), row.get("completion")
+    if messages is None and _is_conversation(asked) and _is_conversation(answered):
+        messages = [*asked, *answered]
+        if codec.label_scope == "completion":
+            return _after(_templated(asked, codec, prompt=True), _templated(messages, codec))
+    if _is_conversation(messages):
+        if codec.label_scope == "completion":
+            return _after(_templated(messages[:-1], codec, prompt=True), _templated(messages, codec))
+        return _conversation(messages, codec)
+    prompt, completion, text = row.get("prompt"), row.get("completion"), row.get("text")
+    if isinstance(prompt, str) and isinstance(completion, str):
+        tokens = _plain(_ended(prompt + completion, codec), codec)
+        return _after(_plain(prompt, codec), tokens) if codec.label_scope == "completion" else (tokens, _all(tokens))
+    if isinstance(text, str):
+        tokens = _plain(_ended(text, codec), codec)
+        return tokens, _all(tokens)
+    raise RunError(
+        f"a row has neither messages nor prompt and completion nor text, but {', '.join(sorted(row)) or 'nothing'}",
+        hint="the data set is not of a kind this version can train on",
+    )
+
+
+def _pair(row: Row, codec: Codec) -> tuple[Encoded, Encoded]:
+    prompt, chosen, rejected = row.get("prompt"), row.get("chosen"), row.get("rejected")
+    if _is_conversation(chosen) and _is_conversation(rejected):
+        if _is_conversation(prompt):
+            chosen, rejected, shared = [*prompt, *chosen], [*prompt, *rejected], len(prompt)
+        else:
+            shared = common_messages(chosen, rejected)
+            if shared == 0 and isinstance(prompt, str):
+                opening = {"role": "user", "content": prompt}
+                chosen, rejected, shared = [opening, *chosen], [opening, *rejected], 1
+        if codec.label_scope != "completion":
+            return _conversation(chosen, codec), _conversation(rejected, codec)
+        opening_tokens = _templated(chosen[:shared], codec, prompt=True)
+        both = _templated(chosen, codec), _templated(rejected, codec)
+        return _completions(opening_tokens, *both)
+    if isinstance(chosen, str) and isinstance(rejected, str):
+        opening_text = prompt if isinstance(prompt, str) else ""
+        both = (
+            _plain(_ended(opening_text + chosen, codec), codec),
+            _plain(_ended(opening_text + rejected, codec), codec),
+        )
+        if codec.label_scope == "all_tokens":
+            return (both[0], _all(both[0])), (both[1], _all(both[1]))
+        return _completions(_plain(opening_text, codec), *both)
+    raise RunError(
+        f"a row has no chosen and rejected conversation, but {', '.join(sorted(row)) or 'nothing'}",
+        hint="the data set is not one of preferences",
+    )
+
+
+def _completions(prompt: list[int], chosen: list[int], rejected: list[int]) -> tuple[Encoded, Encoded]:
+    """Labels after what the prompt shares with both, as TRL 1.16 has it (trainer/dpo_trainer.py, tokenize_fn)."""
+    shared = min(_shared(prompt, chosen), _shared(prompt, rejected))
+    return (
+        (chosen, [i >= shared for i in range(len(chosen))]),
+        (rejected, [i >= shared for i in range(len(rejected))]),
+    )
+
+
+def _after(prompt: list[int], tokens: list[int]) -> Encoded:
+    """Labels after what the prompt shares with the whole (TRL 1.16: trainer/sft_trainer.py, tokenize_fn)."""
+    shared = _shared(prompt, tokens)
+    return tokens, [i >= shared for i in range(len(tokens))]
+
+
+def _conversation(messages: Sequence[Message], codec: Codec) -> Encoded:
+    """A whole conversation under a scope that goes by turns, or over everything."""
+    if codec.label_scope == "all_tokens":
+        tokens = _templated(messages, codec)
+        return tokens, _all(tokens)
+    if codec.label_scope not in SCOPES:
+        raise RunError(f"the label scope {codec.label_scope!r} is unknown", hint=f"use one of {', '.join(SCOPES)}")
+    if codec.tulu and getattr(codec.tokenizer, "is_fast", False):
+        rendered = render(messages, codec.tokenizer.eos_token or "")
+        spans = rendered.assistant if codec.label_scope == "all_turns" else rendered.assistant[-1:]
+        encoding = codec.tokenizer(rendered.text, add_special_tokens=False, return_offsets_mapping=True)
+        return list(encoding["input_ids"]), _labels_of_spans(encoding["offset_mapping"], spans)
+    return _by_prefixes(messages, codec)
+
+
+def _labels_of_spans(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[bool]:
+    labels = [False] * len(offsets)
+    token = 0
+    for start, end in spans:
+        while token < len(offsets) and offsets[token][0] < start:
+            token += 1
+        while token < len(offsets) and offsets[token][0] < end:
+            labels[token] = True
+            token += 1
+    return labels
+
+
+def _by_prefixes(messages: Sequence[Message], codec: Codec) -> Encoded:
+    """Assistant turns found by the length of what comes before and after each, rendered alone.
+
+    Source: open_instruct/dataset_transformation.py@e6c3044 (sft_tulu_tokenize_and_truncate_v1).
+    """
+    tokens = _templated(messages, codec)
+    labels = [False] * len(tokens)
+    turns = [i for i, message in enumerate(messages) if checked(message)[0] == "assistant"]
+    for turn in turns if codec.label_scope == "all_turns" else turns[-1:]:
+        start = len(_templated(messages[:turn], codec, prompt=True)) if turn else 0
+        end = len(_templated(messages[: turn + 1], codec)) if turn + 1 < len(messages) else len(tokens)
+        labels[start:end] = [True] * (min(end, len(tokens)) - start)
+    return tokens, labels
+
+
+def _templated(messages: Sequence[Message], codec: Codec, *, prompt: bool = False) -> list[int]:
+    plain = [dict(zip(("role", "content"), checked(message), strict=True)) for message in messages]
+    if not getattr(codec.tokenizer, "chat_template", None):
+        raise RunError(
+            "the model's tokenizer has no chat template",
+            hint="--assume chat_template=tulu, or name the template that was used",
+        )
+    try:
+        tokens = codec.tokenizer.apply_chat_template(
+            plain, tokenize=True, return_dict=False, add_generation_prompt=prompt
+        )
+    except RunError:
+        raise
+    except Exception as error:  # a template is its author's code, run in a sandbox: it may raise anything
+        raise RunError(f"the tokenizer's chat template failed: {error}") from error
+    return list(tokens)
+
+
+def _plain(text: str, codec: Codec) -> list[int]:
+    return list(codec.tokenizer(text)["input_ids"])
+
+
+def _ended(text: str, codec: Codec) -> str:
+    eos = codec.tokenizer.eos_token or ""
+    return text if text.endswith(eos) else text + eos
+
+
+def _shared(first: list[int], second: list[int]) -> int:
+    for number, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return number
+    return min(len(first), len(second))
+
+
+def _all(tokens: list[int]) -> list[bool]:
+    return [True] * len(tokens)
+
+
+def _is_conversation(value: object) -> TypeGuard[Sequence[Message]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes) and bool(len(value))

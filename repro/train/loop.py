@@ -1,0 +1,152 @@
+"""The one training loop: every stage, every scale, one process or many."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from repro.errors import RunError
+from repro.plan import Hyperparameters
+from repro.run import Step
+from repro.train.batch import chunks
+from repro.train.checkpoint import Checkpoints
+from repro.train.objective import Objective
+from repro.train.optimizer import set_learning_rate
+from repro.train.order import Order, Window, group_weights
+from repro.train.progress import Reporter
+from repro.train.record import STEPS_FILE, StepLog
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything one stage's loop needs."""
+
+    name: str
+    objective: Objective
+    order: Order
+    hyperparameters: Hyperparameters
+    rate: Callable[[int], float]
+    """Learning rate of a step, from 1."""
+    budget: int
+    """Padded tokens of one forward pass."""
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The curve, and the time it took over all the attempts."""
+
+    steps: tuple[Step, ...]
+    seconds: float
+
+
+def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Reporter) -> Trained:
+    """Train a prepared model to the end of the stage, from its last checkpoint if it has one.
+
+    Raises:
+        RunError: a loss is not finite, memory runs out, or no checkpoint can be read.
+        ReproError: the disk is full, or the folder cannot be written.
+    """
+    main = accelerator.is_main_process
+    checkpoints = Checkpoints(job.folder / "checkpoints", accelerator)
+    done, before = checkpoints.load(model, optimizer)
+    log = StepLog(job.folder / STEPS_FILE, keep=done) if main else None
+    steps: list[Step] = log.steps if log else []
+    model.train()
+    began = time.monotonic()
+    reporter(done)
+    try:
+        for number in range(done + 1, job.order.steps + 1):
+            step = _step(job, number, model, optimizer, accelerator)
+            if log:
+                log.append(step)
+            reporter(number, loss=step.loss, learning_rate=step.learning_rate)
+            if number < job.order.steps and checkpoints.due(number):
+                if log:
+                    log.sync()
+                checkpoints.save(number, model, optimizer, before + time.monotonic() - began)
+    finally:
+        if log:
+            log.close()
+    return Trained(steps=tuple(steps), seconds=before + time.monotonic() - began)
+
+
+def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -> Step:
+    """One update: the weighted sum of its rows' losses, cut into passes that fit."""
+    window = job.order.window(number)
+    objective, hyperparameters = job.objective, job.hyperparameters
+    rows = window.rows
+    weights = group_weights(
+        window, objective.terms[rows], reduction=objective.reduction, divisor=hyperparameters.partial_window_divisor
+    )
+    mine = _share(window, accelerator.num_processes, accelerator.process_index)
+    if not len(mine):
+        # every process must take part in the reduction of the gradients: with nothing to say, say nothing
+        mine, weights = np.zeros(1, np.int64), weights * 0.0
+    passes = chunks(objective.padded_lengths[rows[mine]], job.budget)
+    rate = job.rate(number)
+    set_learning_rate(optimizer, rate)
+    # dropout, where a model has it, is a function of the step: nothing to keep in a checkpoint
+    torch.manual_seed((hyperparameters.seed * 1_000_003 + number) * 1009 + accelerator.process_index)
+    totals = torch.zeros(4, dtype=torch.float64, device=accelerator.device)
+    optimizer.zero_grad(set_to_none=True)
+    for i, part in enumerate(passes):
+        last = i + 1 == len(passes)
+        accelerator.gradient_state._set_sync_gradients(last)
+        with nullcontext() if last else accelerator.no_sync(model):
+            result = objective.losses(model, rows[mine[part]], accelerator.device)
+            weight = torch.from_numpy(weights[mine[part]]).to(accelerator.device, torch.float32)
+            loss = (result.loss * weight).sum()
+            # gradients are averaged over processes, the recipe's loss is summed over its rows
+            accelerator.backward(loss * accelerator.num_processes)
+        totals[0] += loss.detach()
+        if result.rewards is not None:
+            counted = result.rewards * (weight > 0)
+            totals[1:] += counted.sum(dim=1)
+    norm = _clip(model, accelerator, hyperparameters.max_grad_norm)
+    if accelerator.num_processes > 1:
+        totals = accelerator.reduce(totals, "sum")
+    loss_value, chosen, rejected, right = totals.tolist()
+    if not math.isfinite(loss_value) or not math.isfinite(norm):
+        raise RunError(
+            f"stage {job.name!r}, step {number}: the loss is {loss_value}, the gradient norm {norm}",
+            hint="a lower learning rate (--assume learning_rate=...) or float32 (--assume precision=fp32) may help",
+        )
+    optimizer.step()
+    return Step(
+        step=number,
+        loss=loss_value,
+        learning_rate=rate,
+        grad_norm=norm,
+        tokens=int(objective.label_tokens[rows].sum()),
+        rows=len(rows),
+        epoch=window.epoch,
+        reward_chosen=chosen / len(rows) if objective.rewarded else None,
+        reward_rejected=rejected / len(rows) if objective.rewarded else None,
+        reward_accuracy=right / len(rows) if objective.rewarded else None,
+    )
+
+
+def _share(window: Window, processes: int, process: int) -> Any:
+    """Places in `window.rows` of the groups that a process computes: every `processes`-th."""
+    sizes = [len(group) for group in window.groups]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    places = [np.arange(starts[i], starts[i + 1]) for i in range(process, len(sizes), processes)]
+    return np.concatenate(places) if places else np.empty(0, np.int64)
+
+
+def _clip(model: Any, accelerator: Any, threshold: float) -> float:
+    """The norm of the gradient before clipping; 0 threshold clips nothing."""
+    if threshold <= 0 and str(getattr(accelerator.distributed_type, "value", "")) not in {"FSDP", "DEEPSPEED"}:
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        return float(torch.nn.utils.get_total_norm(gradients))
+    norm = accelerator.clip_grad_norm_(model.parameters(), threshold if threshold > 0 else math.inf)
+    return 0.0 if norm is None else float(norm)

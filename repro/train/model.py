@@ -1,0 +1,182 @@
+"""Models: the stand-in made from nothing, real ones loaded without running anything of theirs, and how one scores."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from repro.errors import PrerequisiteError, RunError
+from repro.files import cannot_write
+from repro.plan import ProxyModel
+from repro.train.loss import token_losses
+from repro.train.template import TULU_TEMPLATE
+
+PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+"""Model types whose logits are the output embedding applied to the last hidden state, and nothing else (no scale, no
+cap): for these the head is applied to label positions only."""
+
+
+class Scorer(nn.Module):
+    """A causal language model that answers one question: the loss of each label token."""
+
+    def __init__(self, model: Any, *, autocast: torch.dtype | None) -> None:
+        super().__init__()
+        self.model = model
+        self._autocast = autocast
+
+    @property
+    def config(self) -> Any:
+        """The model's own, where accelerate looks for it."""
+        return self.model.config
+
+    def forward(self, input_ids: torch.Tensor, positions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of each label of a `Batch`, (labels,), float32."""
+        device = input_ids.device.type
+        with torch.autocast(device, dtype=self._autocast, enabled=self._autocast is not None):
+            if self.model.config.model_type in PLAIN_HEADS:
+                states = self.model.get_decoder()(input_ids=input_ids, use_cache=False).last_hidden_state
+                chosen = states.reshape(-1, states.shape[-1]).index_select(0, positions)
+                logits = self.model.get_output_embeddings()(chosen)
+            else:
+                every = self.model(input_ids=input_ids, use_cache=False).logits
+                logits = every.reshape(-1, every.shape[-1]).index_select(0, positions)
+        return token_losses(logits, targets)
+
+
+def make_proxy(shape: ProxyModel, tokenizer: Any, seed: int) -> Any:
+    """A randomly initialised Llama of the plan's shape."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=shape.vocab_size,
+        hidden_size=shape.hidden_size,
+        intermediate_size=shape.intermediate_size,
+        num_hidden_layers=shape.num_layers,
+        num_attention_heads=shape.num_heads,
+        num_key_value_heads=shape.num_key_value_heads,
+        max_position_embeddings=2048,
+        tie_word_embeddings=False,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(config)
+
+
+def load_tokenizer(folder: str | Path) -> Any:
+    """
+    Raises:
+        PrerequisiteError: there is no tokenizer, or it would need code of the repository.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError and more for what it cannot read
+        raise PrerequisiteError(f"the tokenizer cannot be loaded: {_first_line(error)}", where=str(folder)) from error
+
+
+def load_model(folder: str | Path, dtype: torch.dtype) -> Any:
+    """The weights of a local folder: safetensors, or pickles read by torch's weights-only reader.
+
+    Raises:
+        PrerequisiteError: there are none, they need code of the repository, or they hold more than weights.
+    """
+    from transformers import AutoModelForCausalLM
+
+    _refuse_unsafe(Path(folder))
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False, dtype=dtype, weights_only=True
+        )
+    except Exception as error:
+        raise PrerequisiteError(f"the model cannot be loaded: {_first_line(error)}", where=str(folder)) from error
+
+
+def add_pad_token(model: Any, tokenizer: Any) -> bool:
+    """Give the tokenizer a pad token of its own where it has none, and the model room for it: True if anything changed.
+
+    Source: open_instruct/finetune.py@e6c3044: `<pad>` is added when there is no pad token or it is the eos; the
+    embeddings grow to a multiple of 8.
+    """
+    if tokenizer.pad_token is not None and tokenizer.pad_token != tokenizer.eos_token:
+        return False
+    tokenizer.add_special_tokens({"pad_token": "<pad>"})
+    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=8, mean_resizing=False)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return True
+
+
+def pad_token_id(tokenizer: Any) -> int:
+    """What fills the padding; never scored, so any token will do."""
+    for token in (tokenizer.pad_token_id, tokenizer.eos_token_id):
+        if token is not None:
+            return int(token)
+    return 0
+
+
+def set_template(tokenizer: Any, name: str) -> bool:
+    """Make the plan's chat template the tokenizer's: True for the Tulu format.
+
+    Raises:
+        RunError: the plan names a template that is not known here.
+    """
+    if name == "tulu":
+        tokenizer.chat_template = TULU_TEMPLATE
+        return True
+    if name == "model":
+        return False
+    raise RunError(f"the chat template {name!r} is unknown", hint="--assume chat_template=tulu or =model")
+
+
+def save_model(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
+    """Write weights (safetensors) and tokenizer so that the folder is seen whole or not at all.
+
+    Raises:
+        ReproError: the disk is full, or the folder cannot be written.
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        model.save_pretrained(part, state_dict=state)
+        tokenizer.save_pretrained(part)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise cannot_write(folder, error) from error
+    except Exception as error:  # safetensors wraps the system's error in its own
+        shutil.rmtree(part, ignore_errors=True)
+        if "os error 28" in str(error) or "No space left" in str(error):
+            raise cannot_write(folder, OSError(28, "No space left on device")) from error
+        raise RunError(f"the model cannot be saved: {_first_line(error)}", where=str(folder)) from error
+
+
+def _refuse_unsafe(folder: Path) -> None:
+    if not folder.is_dir():
+        raise PrerequisiteError("no such model folder", where=str(folder))
+    names = {p.name for p in folder.iterdir()}
+    if not any(name.endswith((".safetensors", ".bin")) for name in names):
+        raise PrerequisiteError(
+            "holds no weights that can be read safely (safetensors, or .bin read as weights only)", where=str(folder)
+        )
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise PrerequisiteError("holds no readable config.json", where=str(folder)) from error
+    if isinstance(config, dict) and config.get("auto_map"):
+        raise PrerequisiteError(
+            "needs code of its own repository to load, which is never run here", where=str(folder / "config.json")
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,198 @@
+"""What a run's folder says of itself: its plan, its steps so far, its finished stages, and at last its run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pydantic_core
+
+from repro.errors import ReproError, RunError
+from repro.files import cannot_write, write_whole
+from repro.plan import Plan
+from repro.run import Run, StageRun, Step
+
+RUN_FILE = "run.json"
+"""Written last: its presence means that the run finished."""
+PLAN_FILE = "plan.json"
+STAGE_FILE = "stage.json"
+STEPS_FILE = "steps.jsonl"
+
+
+def plan_bytes(plan: Plan) -> bytes:
+    """The plan as JSON: equal plans give equal bytes."""
+    return pydantic_core.to_json(plan, indent=1)
+
+
+def plan_hash(plan: Plan) -> str:
+    """SHA-256 of `plan_bytes`, in hex."""
+    return hashlib.sha256(plan_bytes(plan)).hexdigest()
+
+
+def claim_folder(folder: Path, plan: Plan) -> None:
+    """Write the plan into the folder, or make sure that the folder is this very plan's.
+
+    Raises:
+        ReproError: the folder belongs to another plan, or cannot be written.
+    """
+    place = folder / PLAN_FILE
+    ours = plan_bytes(plan)
+    if not place.exists():
+        write_whole(place, ours)
+    elif place.read_bytes() != ours:
+        raise ReproError(
+            "this folder holds a run of another plan",
+            where=str(place),
+            hint="give each plan its own folder, or remove this one",
+        )
+
+
+def save_run(folder: Path, run: Run) -> None:
+    """Write run.json, whole.
+
+    Raises:
+        ReproError: it cannot be written.
+    """
+    write_whole(folder / RUN_FILE, pydantic_core.to_json(run, indent=1))
+
+
+def load_run(folder: str | Path) -> Run | None:
+    """The finished run in a folder, or None when there is none (or it did not finish).
+
+    Raises:
+        ReproError: run.json is there but is not a run.
+    """
+    place = Path(folder) / RUN_FILE
+    try:
+        data = place.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ReproError(f"cannot be read: {error.strerror or error}", where=str(place)) from error
+    try:
+        return pydantic.TypeAdapter(Run).validate_json(data)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        raise ReproError(
+            f"not a run of this version ({'.'.join(map(str, first['loc']))}: {first['msg']})",
+            where=str(place),
+            hint="remove the folder to run again",
+        ) from error
+
+
+def save_stage(folder: Path, stage: StageRun) -> None:
+    """Write stage.json: its presence means that the stage finished.
+
+    Raises:
+        ReproError: it cannot be written.
+    """
+    write_whole(folder / STAGE_FILE, pydantic_core.to_json(stage))
+
+
+def load_stage(folder: Path) -> StageRun | None:
+    """The finished stage in a folder, or None.
+
+    Raises:
+        ReproError: stage.json is there but is not a stage.
+    """
+    place = folder / STAGE_FILE
+    if not place.exists():
+        return None
+    try:
+        return pydantic.TypeAdapter(StageRun).validate_json(place.read_bytes())
+    except pydantic.ValidationError as error:
+        raise ReproError("not a stage of this version", where=str(place), hint="remove the folder") from error
+
+
+class StepLog:
+    """steps.jsonl: one line a step, flushed as it is written, cut back to a checkpoint's step on resume."""
+
+    def __init__(self, path: Path, keep: int) -> None:
+        """
+        Args:
+            path: the file; made when absent.
+            keep: how many steps are kept; whatever was written after them is cut off.
+
+        Raises:
+            ReproError: the file cannot be written.
+            RunError: the file holds fewer whole steps than `keep`.
+        """
+        self.path = path
+        kept = read_steps(path)[:keep]
+        if len(kept) < keep:
+            raise RunError(
+                f"holds {len(kept)} steps where the checkpoint stands at {keep}",
+                where=str(path),
+                hint="remove the stage's folder to train it again",
+            )
+        write_whole(path, b"".join(_line(step) for step in kept))
+        self.steps: list[Step] = kept
+        try:
+            self._file = path.open("ab", buffering=0)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+    def append(self, step: Step) -> None:
+        """
+        Raises:
+            ReproError: the disk is full, or the file cannot be written.
+        """
+        line = _line(step)
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(28, os.strerror(28))
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        self.steps.append(step)
+
+    def sync(self) -> None:
+        """Make what was appended survive a power cut: called before a checkpoint that counts on it.
+
+        Raises:
+            ReproError: the disk is full.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_steps(path: Path) -> list[Step]:
+    """The whole steps of a steps.jsonl, up to the first line that a kill cut short."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    steps: list[Step] = []
+    for line in data.split(b"\n"):
+        try:
+            values: dict[str, Any] = json.loads(line)
+            step = Step(**values)
+        except (ValueError, TypeError):
+            break
+        if step.step != len(steps) + 1:
+            break
+        steps.append(step)
+    return steps
+
+
+def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Rows as JSON lines, whole.
+
+    Raises:
+        ReproError: it cannot be written.
+    """
+    write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _line(step: Step) -> bytes:
+    # repr-exact floats: what is read back is bit for bit what was logged
+    return pydantic_core.to_json(step) + b"\n"

@@ -1,0 +1,249 @@
+"""One stage from its starting weights to its saved model: load, tokenise, train, save."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from repro.errors import RunError
+from repro.plan import Plan, Scale, StagePlan
+from repro.run import Assets, Observer, Progress, StageRun
+from repro.train.checkpoint import Checkpoints
+from repro.train.dpo import DpoObjective
+from repro.train.encode import Codec
+from repro.train.files_hash import folder_hash
+from repro.train.loop import Job, train
+from repro.train.model import (
+    Scorer,
+    add_pad_token,
+    load_model,
+    load_tokenizer,
+    pad_token_id,
+    save_model,
+    set_template,
+)
+from repro.train.objective import Objective
+from repro.train.optimizer import adamw
+from repro.train.order import Order
+from repro.train.progress import Reporter
+from repro.train.record import STEPS_FILE, load_stage, save_stage
+from repro.train.reference import reference_log_probs
+from repro.train.schedule import learning_rate, warmup_steps
+from repro.train.semantics import OPEN_INSTRUCT, TRAINER, framework_of
+from repro.train.sft import SftObjective
+from repro.train.tokens import Tokens, stage_tokens
+
+CPU_BUDGET = 2048
+"""Padded tokens of one pass on a CPU, at least: below it Python's share of a pass outweighs the arithmetic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every stage of a run shares."""
+
+    plan: Plan
+    assets: Assets
+    folder: Path
+    accelerator: Any
+    observer: Observer
+
+
+def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: Path, base_name: str) -> StageRun:
+    """Train one stage for one seed, or take it up where it was left.
+
+    Args:
+        seed: the run's seed, which names the folder; `stage.hyperparameters.seed` is what trains.
+        label: the task's name for progress.
+        base: folder of the starting weights.
+        base_name: the same as the record has it.
+
+    Raises:
+        PrerequisiteError: weights, tokenizer or data are missing.
+        RunError: training did not finish.
+        ReproError: the folder cannot be written.
+    """
+    folder = shop.folder / f"seed-{seed}" / stage.name
+    finished = load_stage(folder)
+    if finished is not None:
+        return finished
+    began = time.monotonic()
+    accelerator, hyperparameters = shop.accelerator, stage.hyperparameters
+    framework = framework_of(stage)
+    tokenizer = load_tokenizer(base)
+    tulu = set_template(tokenizer, hyperparameters.chat_template)
+    master, autocast = _precision(shop, stage)
+    model = load_model(base, master)
+    if framework == OPEN_INSTRUCT:
+        add_pad_token(model, tokenizer)
+    codec = Codec(tokenizer, tulu, hyperparameters.label_scope, hyperparameters.max_seq_length)
+    tokens = _tokens(shop, stage, codec, label)
+    objective = _objective(stage, tokens, pad_token_id(tokenizer))
+    order = Order(tokens.used, hyperparameters, framework=framework, max_steps=_max_steps(shop.plan, stage))
+    if framework == TRAINER and stage.method != "sft":
+        _without_dropout(model)  # TRL 1.16, DPOConfig.disable_dropout
+    if stage.get("gradient_checkpointing").value is True and accelerator.device.type != "cpu":
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    resumed = len(Checkpoints(folder / "checkpoints", accelerator).steps()) > 0 or (folder / STEPS_FILE).exists()
+    scorer, optimizer = _prepared(shop, Scorer(model, autocast=autocast), stage)
+    budget = _budget(shop, stage, objective)
+    if isinstance(objective, DpoObjective):
+        objective.use_reference(
+            reference_log_probs(
+                objective,
+                scorer,
+                accelerator,
+                path=folder / "reference.pt",
+                key=_reference_key(stage, base, tokens, autocast),
+                budget=4 * budget,
+                tick=Reporter(observer_of(shop), f"{label}: reference log-probs", tokens.used),
+            )
+        )
+    warmup = warmup_steps(stage, order.steps)
+
+    def rate(step: int) -> float:
+        return learning_rate(hyperparameters, step, steps=order.steps, warmup=warmup)
+
+    rate(1)  # an unknown schedule is found before anything is trained
+    prepared = time.monotonic() - began
+    job = Job(label, objective, order, hyperparameters, rate, budget, folder)
+    trained = train(job, scorer, optimizer, accelerator, Reporter(observer_of(shop), label, order.steps))
+    save_trained(shop, scorer, tokenizer, folder / "model")
+    run = StageRun(
+        name=stage.name,
+        method=stage.method,
+        seed=seed,
+        base=base_name,
+        checkpoint=str((folder / "model").relative_to(shop.folder)),
+        steps=trained.steps,
+        rows_sampled=tokens.sampled,
+        rows_used=tokens.used,
+        seconds=prepared + trained.seconds,
+        resumed=_attempts(shop, folder, resumed),
+    )
+    return finish(shop, run, folder)
+
+
+def save_trained(shop: Workshop, scorer: Any, tokenizer: Any, folder: Path) -> None:
+    """Gather the weights and write them with the tokenizer, whole.
+
+    Raises:
+        ReproError: the disk is full, or the folder cannot be written.
+    """
+    state = shop.accelerator.get_state_dict(scorer)
+    if shop.accelerator.is_main_process:
+        plain = {name.removeprefix("model."): tensor for name, tensor in state.items()}
+        save_model(shop.accelerator.unwrap_model(scorer).model, tokenizer, folder, plain)
+    shop.accelerator.wait_for_everyone()
+
+
+def finish(shop: Workshop, run: StageRun, folder: Path) -> StageRun:
+    """Record the stage as finished, and drop what only a resume would need."""
+    if shop.accelerator.is_main_process:
+        save_stage(folder, run)
+    Checkpoints(folder / "checkpoints", shop.accelerator).clear()
+    shop.accelerator.free_memory()
+    shop.accelerator.wait_for_everyone()
+    return load_stage(folder) or run
+
+
+def _attempts(shop: Workshop, folder: Path, resumed: bool) -> int:
+    return int(resumed)
+
+
+def observer_of(shop: Workshop) -> Observer:
+    def silent(_: Progress) -> None:
+        return
+
+    return shop.observer if shop.accelerator.is_main_process else silent
+
+
+def _max_steps(plan: Plan, stage: StagePlan) -> int | None:
+    if stage.hyperparameters.max_steps is not None:
+        return stage.hyperparameters.max_steps
+    # the stand-in keeps the recipe's step count; at full scale the rows decide it
+    return stage.expected_steps if plan.scale is Scale.PROXY else None
+
+
+def _tokens(shop: Workshop, stage: StagePlan, codec: Codec, label: str) -> Tokens:
+    reporters: list[Reporter] = []
+
+    def tick(done: int, total: int) -> None:
+        if not reporters:
+            reporters.append(Reporter(observer_of(shop), f"{label}: tokenising", total))
+        reporters[0](done)
+
+    return stage_tokens(
+        stage,
+        shop.plan,
+        shop.assets,
+        codec,
+        shop.folder / "data",
+        writes=shop.accelerator.is_main_process,
+        tick=tick,
+    )
+
+
+def _objective(stage: StagePlan, tokens: Tokens, pad: int) -> Objective:
+    hyperparameters = stage.hyperparameters
+    if stage.method == "sft":
+        return SftObjective(tokens.parts[0], reduction=hyperparameters.loss_reduction, pad_token_id=pad)
+    if stage.method == "dpo":
+        return DpoObjective(
+            tokens.parts[0],
+            tokens.parts[1],
+            loss_type=hyperparameters.loss_type,
+            beta=hyperparameters.beta,
+            label_smoothing=hyperparameters.label_smoothing,
+            pad_token_id=pad,
+        )
+    raise RunError(
+        f"stage {stage.name!r} trains with {stage.method}, which this version cannot regenerate",
+        hint="it regenerates sft and dpo",
+    )
+
+
+def _precision(shop: Workshop, stage: StagePlan) -> tuple[torch.dtype, torch.dtype | None]:
+    """The dtype in which the weights are kept, and that of the computation where it is another one."""
+    hyperparameters = stage.hyperparameters
+    if hyperparameters.master_weights == "bf16":
+        return torch.bfloat16, None
+    device = shop.accelerator.device.type
+    asked = hyperparameters.precision
+    if asked == "bf16" and (device == "cpu" or torch.cuda.is_bf16_supported()):
+        return torch.float32, torch.bfloat16
+    if asked not in {"fp32", "float32"}:
+        observer_of(shop)(
+            Progress(stage.name, 0, 0, 0.0, note=f"{asked} is not available here: computing in float32 instead")
+        )
+    return torch.float32, None
+
+
+def _prepared(shop: Workshop, scorer: Scorer, stage: StagePlan) -> tuple[Any, Any]:
+    accelerator = shop.accelerator
+    plugin = getattr(accelerator.state, "deepspeed_plugin", None)
+    if plugin is not None:  # batches are cut here, not by a loader that DeepSpeed could ask
+        plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = 1
+    scorer.to(accelerator.device)
+    return accelerator.prepare(scorer, adamw(scorer, stage.hyperparameters))  # type: ignore[no-any-return]
+
+
+def _budget(shop: Workshop, stage: StagePlan, objective: Objective) -> int:
+    """Padded tokens of one pass: what the recipe's own micro-batch takes at its largest."""
+    recipe = stage.hyperparameters.per_device_batch_size * int(objective.padded_lengths.max())
+    return max(recipe, CPU_BUDGET) if shop.accelerator.device.type == "cpu" else recipe
+
+
+def _reference_key(stage: StagePlan, base: Path, tokens: Tokens, autocast: torch.dtype | None) -> str:
+    said = (folder_hash(base), tokens.hash(), stage.hyperparameters.loss_type, str(autocast))
+    return hashlib.sha256(repr(said).encode()).hexdigest()
+
+
+def _without_dropout(model: torch.nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0

@@ -1,0 +1,80 @@
+"""The Tulu chat format in plain Python: what is said, and which of it an assistant said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from repro.errors import RunError
+
+Message = Mapping[str, Any]
+
+TULU_TEMPLATE = (
+    "{%- for message in messages -%}"
+    "{%- if message['role'] in ('system', 'user') -%}"
+    "{{ '<|' ~ message['role'] ~ '|>\\n' ~ message['content'] ~ '\\n' }}"
+    "{%- elif message['role'] == 'assistant' -%}"
+    "{{ '<|assistant|>\\n' ~ message['content'] ~ eos_token ~ ('' if loop.last else '\\n') }}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '<|assistant|>\\n' }}{%- endif -%}"
+)
+"""The same format for a tokenizer to carry along: a turn opens with its role, an assistant's closes with the
+tokenizer's own end of sequence (open_instruct/dataset_transformation.py@e6c3044, template "tulu")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A conversation as text, and the characters of each assistant turn in it."""
+
+    text: str
+    assistant: tuple[tuple[int, int], ...]
+    """(start, end) of what each assistant turn says, its end-of-sequence token included."""
+
+
+def render(messages: Sequence[Message], eos_token: str) -> Rendered:
+    """The conversation in the Tulu format, without a generation prompt.
+
+    Raises:
+        RunError: a message is not a role and a text.
+    """
+    text = ""
+    assistant: list[tuple[int, int]] = []
+    for number, message in enumerate(messages):
+        role, content = checked(message)
+        if role in ("system", "user"):
+            text += f"<|{role}|>\n{content}\n"
+        elif role == "assistant":
+            text += "<|assistant|>\n"
+            start = len(text)
+            text += content + eos_token
+            assistant.append((start, len(text)))
+            if number + 1 < len(messages):
+                text += "\n"
+    return Rendered(text, tuple(assistant))
+
+
+def checked(message: Message) -> tuple[str, str]:
+    """The role and the text of a message.
+
+    Raises:
+        RunError: it is not a role and a text.
+    """
+    role = message.get("role") if isinstance(message, Mapping) else None
+    content = message.get("content") if isinstance(message, Mapping) else None
+    if not isinstance(role, str) or not isinstance(content, str):
+        raise RunError(
+            "a row of the data holds a message that is not a role and a text", hint="messages need role and content"
+        )
+    return role, content
+
+
+def common_messages(first: Sequence[Message], second: Sequence[Message]) -> int:
+    """How many leading messages two conversations share."""
+    shared = 0
+    for one, other in zip(first, second, strict=False):
+        if checked(one) != checked(other):
+            break
+        shared += 1
+    return shared

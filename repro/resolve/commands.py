@@ -1,0 +1,158 @@
+"""The commands that would run the plan elsewhere; every word that a card wrote is quoted for the shell."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from repro.plan import Command, StagePlan
+from repro.resolve.data import REPO_ID
+from repro.resolve.recipes import framework_of
+
+_OLD_NAMES = {"0becd2c", "bb98dbc"}
+"""Commits at which the DPO flags still had their prefix."""
+
+
+def commands(stages: Sequence[StagePlan], card: str, given: Mapping[str, str], seed: int | None) -> tuple[Command, ...]:
+    """One command a stage for open-instruct or TRL where the card names it, then the same run through repro itself."""
+    found = []
+    for stage in stages:
+        framework = framework_of(str(stage.get("framework").value or ""))
+        if framework == "open-instruct":
+            found.append(_open_instruct(stage))
+        elif framework == "trl":
+            found.append(_trl(stage))
+    return (*found, _own(stages, card, given, seed))
+
+
+def _own(stages: Sequence[StagePlan], card: str, given: Mapping[str, str], seed: int | None) -> Command:
+    devices = max((s.hyperparameters.num_devices for s in stages), default=1)
+    path = f"./{card}" if card.startswith("-") else card
+    words = ["accelerate launch", f"--num_processes {devices}", "-m repro run", _quote(path), "--scale full"]
+    words += [f"--assume {_quote(f'{key}={value}')}" for key, value in given.items()]
+    if seed is not None:
+        words.append(f"--seed {seed}")
+    return Command(title="The whole run at full scale, with repro", text=_lines([" ".join(words[:3]), *words[3:]]))
+
+
+def _open_instruct(stage: StagePlan) -> Command:
+    """open-instruct's own scripts (docs/tulu3.md), one process a device, DeepSpeed ZeRO-3 as its recipes run it."""
+    h = stage.hyperparameters
+    script = "open_instruct/finetune.py" if stage.method == "sft" else "open_instruct/dpo_tune_cache.py"
+    precision = "bf16" if h.precision == "bf16" else "no"
+    base = _model(stage.base)
+    words = [
+        f"accelerate launch --mixed_precision {precision} --num_processes {h.num_devices}",
+        "--use_deepspeed --deepspeed_config_file configs/ds_configs/stage3_no_offloading_accelerate.conf",
+        script,
+        f"--model_name_or_path {base}",
+        f"--tokenizer_name {base}",
+        "--dataset_mixer_list " + " ".join(_mixer(stage)),
+        f"--max_seq_length {h.max_seq_length}",
+        f"--per_device_train_batch_size {h.per_device_batch_size}",
+        f"--gradient_accumulation_steps {h.gradient_accumulation_steps}",
+        f"--learning_rate {h.learning_rate!r}",
+        f"--lr_scheduler_type {_quote(h.lr_scheduler_type)}",
+        f"--warmup_ratio {_ratio(stage)!r}",
+        f"--weight_decay {h.weight_decay!r}",
+        f"--num_train_epochs {h.num_epochs:g}",
+        f"--logging_steps {h.logging_steps}",
+        f"--seed {h.seed}",
+    ]
+    if h.max_steps is not None:
+        words.append(f"--max_train_steps {h.max_steps}")
+    comments = ["# in a checkout of https://github.com/allenai/open-instruct at the commit of the plan"]
+    if stage.method == "dpo":
+        old = any(f"@{commit}" in fact.why for fact in stage.facts for commit in _OLD_NAMES)
+        prefix = "dpo_" if old else ""
+        loss = "dpo_loss_type" if old else "loss_type"
+        words += [f"--{prefix}beta {h.beta!r}", f"--{loss} {_quote(h.loss_type)}"]
+        comments.append(
+            "# the flags for beta and the loss changed names between commits (--dpo_beta, --dpo_loss_type; --beta, "
+            "--loss_type), and which holds at this one is not confirmed: compare with --help"
+        )
+    elif h.loss_reduction == "sum":
+        words.append("--reduce_loss sum")
+        comments.append("# --reduce_loss exists before commit bb98dbc (September 2025) only")
+    if stage.get("gradient_checkpointing").value is True:
+        words.append("--gradient_checkpointing")
+    words.append(f"--output_dir output/{_quote(stage.name)}")
+    return Command(title=f"{stage.name}: open-instruct", text=_lines(words, comments))
+
+
+def _trl(stage: StagePlan) -> Command:
+    """TRL's command line (trl/scripts/sft.py and dpo.py, v1.16.0): flags are the fields of SFTConfig and DPOConfig."""
+    h = stage.hyperparameters
+    words = [
+        f"accelerate launch --num_processes {h.num_devices} -m trl.scripts.{stage.method}",
+        f"--model_name_or_path {_model(stage.base)}",
+        f"--dataset_name {_dataset(stage)}",
+        f"--max_length {h.max_seq_length}",
+        f"--per_device_train_batch_size {h.per_device_batch_size}",
+        f"--gradient_accumulation_steps {h.gradient_accumulation_steps}",
+        f"--learning_rate {h.learning_rate!r}",
+        f"--lr_scheduler_type {_quote(h.lr_scheduler_type)}",
+        f"--warmup_steps {h.warmup_steps if h.warmup_steps is not None else h.warmup_ratio!r}",
+        f"--weight_decay {h.weight_decay!r}",
+        f"--max_grad_norm {h.max_grad_norm!r}",
+        f"--num_train_epochs {h.num_epochs:g}",
+        f"--bf16 {h.precision == 'bf16'}",
+        f"--logging_steps {h.logging_steps}",
+        f"--seed {h.seed}",
+    ]
+    if h.max_steps is not None:
+        words.append(f"--max_steps {h.max_steps}")
+    comments = []
+    if stage.method == "dpo":
+        loss = {"dpo": "sigmoid", "dpo_norm": "sigmoid_norm"}[h.loss_type]
+        words += [f"--beta {h.beta!r}", f"--loss_type {loss}", f"--label_smoothing {h.label_smoothing!r}"]
+    elif h.label_scope == "all_turns":
+        words.append("--assistant_only_loss True")
+    if len(stage.datasets) > 1:
+        comments.append("# TRL's command line takes one data set: mix the others beforehand")
+    if any(d.rows is not None or (d.fraction or 1.0) < 1.0 for d in stage.datasets):
+        comments.append("# only a part of the data set is used: draw the sample beforehand")
+    words.append(f"--output_dir output/{_quote(stage.name)}")
+    return Command(title=f"{stage.name}: TRL", text=_lines(words, comments))
+
+
+def _mixer(stage: StagePlan) -> list[str]:
+    """ "name amount" pairs: open-instruct reads an amount with a decimal point as a share, one without as a count."""
+    pairs = []
+    for data in stage.datasets:
+        amount = (
+            str(data.rows) if data.rows is not None else repr(float(1.0 if data.fraction is None else data.fraction))
+        )
+        pairs.append(f"{_repo(data.repo_id)} {amount}")
+    return pairs or ["DATASET 1.0"]
+
+
+def _ratio(stage: StagePlan) -> float:
+    h = stage.hyperparameters
+    if h.warmup_steps is None or not stage.expected_steps:
+        return h.warmup_ratio
+    return round(h.warmup_steps / stage.expected_steps, 6)
+
+
+def _dataset(stage: StagePlan) -> str:
+    return _repo(stage.datasets[0].repo_id) if stage.datasets else "DATASET"
+
+
+def _model(base: str) -> str:
+    if base.startswith("<") and base.endswith(">"):
+        return f"output/{_quote(base[1:-1])}"
+    return _repo(base) if base else "MODEL"
+
+
+def _repo(name: str) -> str:
+    """A repository id, quoted; what is none is not put into a command, quoted or not."""
+    return _quote(name) if REPO_ID.fullmatch(name) else "NOT_A_REPOSITORY_ID"
+
+
+def _quote(text: str) -> str:
+    """One shell word; control characters, which a terminal would obey, are taken out."""
+    return shlex.quote("".join(c if c.isprintable() else "?" for c in text))
+
+
+def _lines(words: Sequence[str], comments: Sequence[str] = ()) -> str:
+    return "\n".join([*comments, " \\\n    ".join(words)])

@@ -1,0 +1,101 @@
+"""What a stage costs at full scale: weights, training memory, tokens and device-hours, each by a printed formula."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from repro.arithmetic import training_flops, training_memory_gb, weights_gb
+from repro.evidence import Evidence
+from repro.plan import Feasibility, StagePlan
+from repro.resolve import sizes
+from repro.resolve.values import show
+
+MFU = 0.225
+"""Share of the peak that open-instruct's DPO of a 7B model reached on 16 H100 (open-instruct PR 1466): at best."""
+PEAKS = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
+"""Dense bf16 FLOP/s of one device (NVIDIA's data sheets)."""
+MEAN_SHARE = 0.25
+"""Mean length of a row as a share of the maximum; nobody states it, so it is assumed and said."""
+
+
+def estimate(stage: StagePlan, stages: Sequence[StagePlan], evidence: Evidence) -> Feasibility:
+    """Cost of one stage of a full-scale plan."""
+    size = sizes.parameters(lineage(stage, stages), evidence)
+    h = stage.hyperparameters
+    rows = stage.get("dataset_rows").value
+    steps = stage.expected_steps
+    count = size.value if isinstance(size.value, int) else None
+    seen, formula = _rows_seen(stage, rows if isinstance(rows, int) else None, steps)
+    mean = max(1, round(h.max_seq_length * MEAN_SHARE))
+    sides = 2 if stage.method == "dpo" else 1
+    tokens = seen * sides * mean if seen is not None else None
+    parts = []
+    if count is not None:
+        parts.append(f"{count:,} parameters ({size.why or size.origin.value})")
+    else:
+        parts.append(size.why)
+    memory = weights = hours = None
+    if count is not None:
+        low = "fp32" if h.precision == "fp32" else "bf16"
+        master = low != "fp32" and h.master_weights == "fp32"
+        weights = weights_gb(count, low)
+        memory = training_memory_gb(count, precision=low, master_weights=master)
+        width = 4 if low == "fp32" else 2
+        parts.append(
+            f"memory: {width} + {width}{' + 4' if master else ''} + 8 bytes a parameter for weights, gradients,"
+            f"{' float32 master weights,' if master else ''} AdamW's moments = {memory:,.4g} GB over all devices, "
+            "activations apart"
+        )
+    if tokens is not None:
+        pair = "2 sequences x " if sides == 2 else ""
+        parts.append(
+            f"tokens: {formula} x {pair}{mean} (mean length assumed a quarter of {h.max_seq_length:,}) = {tokens:,}"
+        )
+    else:
+        parts.append("tokens: the row count is not known before the data are there")
+    if count is not None and tokens is not None:
+        checkpointing = stage.get("gradient_checkpointing").value is True
+        reference = 1 / max(h.num_epochs, 1) if stage.method == "dpo" else 0.0
+        forward = 1.0 + reference + (1.0 if checkpointing else 0.0)
+        flops = training_flops(count, tokens, passes_forward=forward)
+        device = next((d for d in PEAKS if d in str(stage.get("hardware").value or "").upper()), "A100")
+        hours = flops / (PEAKS[device] * MFU) / 3600
+        other = "H100" if device == "A100" else "A100"
+        parts.append(
+            f"device-hours: parameters x tokens x (2 x {show(round(forward, 3))} forward + 4 backward) = {flops:.3g} "
+            f"FLOP / ({PEAKS[device] / 1e12:g} TFLOP/s of one {device} x {MFU:.1%} MFU) = {hours:.3g} {device}-hours "
+            f"({flops / (PEAKS[other] * MFU) / 3600:.3g} on {other})"
+        )
+    return Feasibility(
+        stage=stage.name,
+        parameters=count,
+        weights_gb=weights,
+        training_memory_gb=memory,
+        tokens=tokens,
+        device_hours=hours,
+        how="; ".join(p for p in parts if p),
+    )
+
+
+def _rows_seen(stage: StagePlan, rows: int | None, steps: int | None) -> tuple[int | None, str]:
+    h = stage.hyperparameters
+    if h.max_steps is None and rows is not None:
+        seen = round(rows * h.num_epochs)
+        return seen, f"{rows:,} rows x {show(h.num_epochs)} epochs"
+    if steps is not None:
+        return steps * h.effective_batch_size, f"{steps:,} steps x {h.effective_batch_size}"
+    return None, ""
+
+
+def lineage(stage: StagePlan, stages: Sequence[StagePlan]) -> tuple[str, ...]:
+    """Repositories of a model of this stage's shape: its product, its base, and the stages' it stems from."""
+    names = [stage.produces]
+    base = stage.base
+    by_name = {f"<{s.name}>": s for s in stages}
+    for _ in stages:
+        if base not in by_name:
+            break
+        names.append(by_name[base].produces)
+        base = by_name[base].base
+    names.append(base)
+    return tuple(dict.fromkeys(n for n in names if n and not n.startswith("<")))

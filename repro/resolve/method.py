@@ -1,0 +1,132 @@
+"""Which stages this version can regenerate, and why it cannot the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from repro.errors import HoleError
+from repro.evidence import Evidence
+from repro.spec import Spec, Stage
+
+_OTHER = (
+    (r"\bppo\b|proximal policy", "PPO"),
+    (r"\bgrpo\b|group relative", "GRPO"),
+    (r"\brloo\b|\breinforce\b", "REINFORCE"),
+    (r"\brlvr\b|verifiable reward", "RLVR"),
+    (r"\brlhf\b|reinforcement learning", "reinforcement learning"),
+    (r"\breward (model|bench)|\brm\b|\bprm\b", "a reward model's loss"),
+    (r"\borpo\b", "ORPO"),
+    (r"\bkto\b", "KTO"),
+    (r"\bcpo\b", "CPO"),
+    (r"\bsimpo\b", "SimPO"),
+    (r"\bipo\b", "IPO"),
+    (r"\bapo\b", "APO"),
+    (r"\bbco\b", "BCO"),
+    (r"\bwpo\b", "WPO"),
+    (r"\bslic\b", "SLiC"),
+    (r"\b(online|iterative|on-policy|step|robust|self-play|multimodal)[- ]dpo\b|\bspin\b|\bdpop\b", "a variant of DPO"),
+    (r"q-?lora|\blora\b|\bpeft\b|adapter|\bdora\b", "an adapter (LoRA)"),
+    (r"\bmerg(e|ed|ing)\b|\bslerp\b|\bdare\b|\bties\b|model soup", "a merge of models"),
+    (r"distill", "distillation"),
+    (r"quanti[sz]|\bgptq\b|\bawq\b|\bgguf\b", "quantization"),
+    (r"pre-?train|\bcpt\b|mid-?train|masked", "pretraining"),
+)
+"""Methods that training here does not have, by the words that cards use for them."""
+_OTHER_LOSSES = {
+    "ipo",
+    "simpo",
+    "orpo",
+    "kto",
+    "cpo",
+    "wpo",
+    "hinge",
+    "robust",
+    "exo_pair",
+    "nca_pair",
+    "sppo_hard",
+    "dft",
+}
+_CAUSAL = {"text-generation", "text2text-generation", "conversational", "question-answering", ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A stage and what it is: `method` is "sft", "dpo" or empty, and then `why_not` names what it is instead."""
+
+    stage: Stage
+    method: str
+    why_not: str = ""
+
+
+def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
+    """What a stage is, from its name, its method's words, its loss and what the model is for."""
+    words = f"{stage.name} {stage.method}".lower()
+    loss = str(stage.get("loss_type").value or "").lower().replace("-", "_")
+    for pattern, name in _OTHER:
+        if re.search(pattern, words):
+            return Judged(stage, "", name)
+    if loss in _OTHER_LOSSES or loss.startswith(("apo_", "bco_", "aot")):
+        return Judged(stage, "", f"the loss {loss}")
+    if any(fact.key.startswith("lora") for fact in stage.facts) or _adapter(spec, evidence):
+        return Judged(stage, "", "an adapter (LoRA)")
+    if re.search(r"\bdpo\b|direct preference|dpo_norm", words):
+        return Judged(stage, "dpo")
+    purpose = str(spec.get("pipeline_tag").value or "")
+    if purpose not in _CAUSAL:
+        return Judged(stage, "", f"the loss of a {purpose} model")
+    if re.search(r"\bsft\b|supervised|instruct", words):
+        return Judged(stage, "sft")
+    chat = {"trl", "open-instruct", "axolotl", "alignment-handbook", "llama-factory"}
+    framework = str(stage.get("framework").value or spec.get("framework").value or "").lower()
+    if re.search(r"fine-?[ _]?tun", words) and (purpose == "text-generation" or framework in chat):
+        return Judged(stage, "sft")
+    return Judged(stage, "", f"a method that it calls {(stage.method or stage.name)[:60]!r}")
+
+
+def _adapter(spec: Spec, evidence: Evidence) -> bool:
+    library = str(spec.get("library_name").value or "").lower()
+    tags = spec.get("tags").value
+    listed = {str(t).lower() for t in tags} if isinstance(tags, tuple) else set()
+    files = any(repo.file("adapter_config.json") is not None for repo in evidence.role("subject"))
+    return library == "peft" or bool(listed & {"lora", "qlora", "peft"}) or files
+
+
+def trainable(spec: Spec, evidence: Evidence) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
+    """The stages to regenerate, in order, and notes on those left out.
+
+    A stage that cannot be regenerated is left out only when it comes before one that can and that names the model
+    it starts from.
+
+    Raises:
+        HoleError: no stage is described, or one that cannot be regenerated stands in the way.
+    """
+    if not spec.stages:
+        raise HoleError(
+            "the card describes no training stage",
+            where=spec.source,
+            hint="`repro check` audits what it does say; a run needs at least a method and a data set",
+        )
+    judged = [judge(stage, spec, evidence) for stage in spec.stages]
+    notes = []
+    for index, one in enumerate(judged):
+        if one.method:
+            continue
+        sentence = f"stage {one.stage.name!r} trains with {one.why_not}, which this version cannot regenerate"
+        after = judged[index + 1 :]
+        following = next((j for j in after if j.method), None)
+        if following is None or not following.stage.base.known:
+            raise HoleError(
+                sentence,
+                where=str(one.stage.span or spec.source),
+                hint="what can be regenerated is supervised fine-tuning and DPO (dpo, dpo_norm) of all weights; "
+                "`repro check` audits the card without a run",
+            )
+        notes.append(f"{sentence}: the run starts from {following.stage.base.value}, which the card names.")
+    return tuple(j for j in judged if j.method), tuple(notes)
+
+
+def names(judged: Sequence[Judged]) -> list[tuple[str, str]]:
+    """(stage's name, method) of each."""
+    return [(j.stage.name, j.method) for j in judged]

@@ -1,0 +1,177 @@
+"""A spec and what was found outside it -> a plan without holes: every value with its origin, every choice announced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from repro.errors import HoleError, UsageError
+from repro.evidence import Evidence
+from repro.plan import Plan, Scale, Scaled, StagePlan
+from repro.resolve import commands, feasibility, proxy, sizes, stage
+from repro.resolve.assume import read_assumptions
+from repro.resolve.fill import Hole
+from repro.resolve.method import Judged, names, trainable
+from repro.spec import Origin, Spec
+
+TINY = 10_000_000
+"""Parameters below which a full-scale run takes three seeds unless told otherwise."""
+SEED_STEP = 1000
+
+
+def resolve(
+    spec: Spec,
+    evidence: Evidence,
+    *,
+    scale: Scale,
+    assume: Mapping[str, str],
+    seed: int | None = None,
+    num_seeds: int | None = None,
+) -> Plan:
+    """Fill the holes of a spec: --assume, then stated, found, derived, and a recipe's default at a named commit.
+
+    `seed` stands over the recipe's (it is the same as --assume seed=...); `num_seeds` is how many runs there are.
+
+    Raises:
+        HoleError: the card describes no stage, one that cannot be regenerated, or lacks what no recipe gives.
+        UsageError: an --assume or a number of seeds that means nothing.
+    """
+    judged, skipped = trainable(spec, evidence)
+    if num_seeds is not None and not 1 <= num_seeds <= 100:
+        raise UsageError(f"{num_seeds} seeds: there are 1 to 100")
+    if seed is not None and not 0 <= seed < 2**31:
+        raise UsageError(f"seed {seed}: a seed is from 0 to 2147483647")
+    wanted = {**assume, **({"seed": str(seed)} if seed is not None else {})}
+    given = read_assumptions(wanted, names(judged))
+    full = scale is Scale.FULL
+    settled: list[stage.Settled] = []
+    made: list[tuple[str, str]] = []
+    for index, one in enumerate(judged):
+        product = _product(judged, index, spec)
+        settled.append(
+            stage.settle(
+                one, spec, evidence, given=given[one.stage.name], before=tuple(made), product=product, full=full
+            )
+        )
+        made.append((one.stage.name, product))
+    holes = [hole for one in settled for hole in one.filling.holes]
+    plans = [one.plan for one in settled if one.plan is not None]
+    if holes or len(plans) != len(settled):
+        raise _hole_error(holes, settled, spec)
+    notes = [*skipped, *(note for one in settled for note in one.filling.notes), *_cautions(plans)]
+    costs = tuple(feasibility.estimate(p, plans, evidence) for p in plans)
+    told = commands.commands(plans, spec.source, dict(assume), seed)
+    scaled: tuple[Scaled, ...] = ()
+    if not full:
+        pairs = [
+            proxy.scale_down(p, plans, spec, evidence, claimed=s.length.claimed)
+            for p, s in zip(plans, settled, strict=True)
+        ]
+        scaled = (proxy.model_scaled(plans, evidence), *(line for _, lines in pairs for line in lines))
+        plans = [p for p, _ in pairs]
+        if plans[0].base and judged[0].method == "dpo":
+            notes.append(
+                f"{plans[0].name}: the stand-in starts from its own pretrained base, not from a model like "
+                f"{plans[0].base}."
+            )
+    seeds, why = _seeds(plans, evidence, full=full, wanted=num_seeds)
+    return Plan(
+        card=spec.source,
+        scale=scale,
+        seeds=seeds,
+        stages=tuple(plans),
+        recipe=_recipe_line(settled),
+        scaled=scaled,
+        proxy=None if full else proxy.MODEL,
+        feasibility=costs,
+        commands=told,
+        notes=(*notes, why),
+    )
+
+
+def _product(judged: Sequence[Judged], index: int, spec: Spec) -> str:
+    """The model that a stage ends with: its own word, the next stage's base, or the card's model for the last."""
+    own = judged[index].stage.produces
+    if own.known:
+        return str(own.value)
+    if index + 1 < len(judged):
+        following = judged[index + 1].stage.base
+        start = judged[index].stage.base
+        return str(following.value) if following.known and following.value != start.value else ""
+    return str(spec.get("model_id").value or "")
+
+
+def _seeds(
+    plans: Sequence[StagePlan], evidence: Evidence, *, full: bool, wanted: int | None
+) -> tuple[tuple[int, ...], str]:
+    first = plans[-1].hyperparameters.seed
+    size = sizes.parameters(feasibility.lineage(plans[-1], plans), evidence)
+    known = size.origin in {Origin.FOUND, Origin.DERIVED} and isinstance(size.value, int)
+    tiny = full and known and isinstance(size.value, int) and size.value < TINY
+    count = wanted or (3 if tiny else 1)
+    if wanted:
+        why = f"{count} run{'s' if count > 1 else ''}, as asked"
+    elif tiny:
+        why = f"{count} runs, because the model has only {size.value:,} parameters"
+    elif full:
+        why = "1 run, because the model is not known to be under 10 million parameters: no spread over seeds"
+    else:
+        why = "1 run of the stand-in"
+    seeds = tuple(first + SEED_STEP * i for i in range(count))
+    fact = plans[-1].get("seed")
+    whose = (
+        fact.why if fact.origin is Origin.ASSUMED else f"{fact.origin.value}{f' at {fact.span}' if fact.span else ''}"
+    )
+    return seeds, f"Seeds: {why}; the first is {first} ({whose}), each further one {SEED_STEP} more."
+
+
+def _recipe_line(settled: Sequence[stage.Settled]) -> str:
+    """The recipes that filled at least one hole, each once."""
+    used: dict[str, None] = {}
+    for one in settled:
+        chosen = one.filling.chosen
+        for recipe in chosen.layers if chosen else ():
+            cited = recipe.cite(one.filling.method)
+            if any(f.origin is Origin.ASSUMED and f.why.startswith(cited) for f in one.filling.facts.values()):
+                when = f" (from {recipe.start:%B %Y})" if recipe.framework and recipe.start.year > 1 else ""
+                used[cited + when] = None
+    return "; ".join(used)
+
+
+def _cautions(plans: Sequence[StagePlan]) -> list[str]:
+    """What was filled from a recipe of which the card's date or version leaves a doubt, one line a stage."""
+    found = []
+    for plan in plans:
+        doubtful = [
+            f for f in plan.facts if f.origin is Origin.ASSUMED and ("; at " in f.why or "may differ from" in f.why)
+        ]
+        if doubtful:
+            keys = ", ".join(f.key for f in doubtful)
+            found.append(f"{plan.name}: {keys} taken from a recipe that may not be the one used: {doubtful[0].why}.")
+    return found
+
+
+def _hole_error(holes: Sequence[Hole], settled: Sequence[stage.Settled], spec: Spec) -> HoleError:
+    sentences = []
+    for one in settled:
+        own = one.filling.holes
+        if not own:
+            continue
+        lacking = [h.key for h in own if h.why.startswith("neither")]
+        place = f" ({own[0].where})" if own[0].where else ""
+        if lacking:
+            sentences.append(f"stage {one.filling.stage.name!r}{place} lacks {', '.join(lacking)}: {_reason(one)}")
+        sentences += [f"stage {h.stage!r} ({h.where}): {h.why}" for h in own if not h.why.startswith("neither")]
+    example = " ".join(f"--assume {h.stage}.{h.key}=..." for h in holes[:3])
+    more = f" (and {len(holes) - 3} more)" if len(holes) > 3 else ""
+    where = holes[0].where if holes else spec.source
+    return HoleError("; ".join(sentences), where=where, hint=f"state them in the card, or give {example}{more}")
+
+
+def _reason(one: stage.Settled) -> str:
+    framework = one.filling.value("framework")
+    if framework is None:
+        return "neither the card nor an artefact says, and the card names no framework whose defaults could be taken"
+    layers = one.filling.chosen.layers if one.filling.chosen else ()
+    if not any(r.framework for r in layers):
+        return f"neither the card nor an artefact says, and there is no recipe for {str(framework)[:40]!r}"
+    return f"neither the card nor an artefact says, and the recipe of {str(framework)[:40]!r} has no default"

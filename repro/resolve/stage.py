@@ -1,0 +1,233 @@
+"""One stage without holes: every parameter settled, each with its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from repro.evidence import Evidence
+from repro.plan import Hyperparameters, StagePlan
+from repro.resolve import batch, data, steps
+from repro.resolve.choose import Chosen, choose
+from repro.resolve.fill import Filling, parent_of
+from repro.resolve.method import Judged
+from repro.resolve.recipes import framework_of
+from repro.resolve.values import derived
+from repro.spec import AnyFact, Fact, Origin, Spec, Value
+
+_COMMON = (
+    "learning_rate",
+    "max_seq_length",
+    "lr_scheduler_type",
+    "optimizer",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "weight_decay",
+    "max_grad_norm",
+    "precision",
+    "master_weights",
+    "loss_type",
+    "label_scope",
+    "logging_steps",
+    "seed",
+)
+_OWN = {"sft": ("loss_reduction",), "dpo": ("beta", "label_smoothing")}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A filled stage: its plan where nothing is missing, and the filling with facts, holes and notes."""
+
+    filling: Filling
+    plan: StagePlan | None
+    length: steps.Steps
+
+
+def settle(
+    judged: Judged,
+    spec: Spec,
+    evidence: Evidence,
+    *,
+    given: Mapping[str, Value],
+    before: Sequence[tuple[str, str]],
+    product: str,
+    full: bool,
+) -> Settled:
+    """Fill one stage. `before` are the earlier stages as (name, product); `product` is the model it ends with;
+    `full` asks for what only real weights and data need: the base's and the data sets' ids."""
+    stage = judged.stage
+    filling = Filling(
+        spec=spec,
+        stage=stage,
+        method=judged.method,
+        parent=parent_of(product, evidence, judged.method, stage.name)
+        if product != spec.get("model_id").value
+        else None,
+        repo=next((r for r in evidence.repos if r.repo_id == product and r.kind == "model"), None),
+        given=given,
+    )
+    base, base_fact = _base(filling, before, full=full)
+    refs = data.named(filling)
+    for key in ("framework", "framework_version", "framework_commit", "date"):
+        fact = filling.strong(key)
+        if fact.known:
+            filling.put(fact)
+    filling.chosen = _recipes(filling, base_fact, refs_ids=[r.repo_id for r in refs])
+    for key in (*_COMMON, *_OWN[judged.method]):
+        filling.fill(key)
+    _lesser(filling)
+    batch.lay_out(filling)
+    datasets = data.settle(filling, evidence, refs)
+    if full:
+        _real_data(filling)
+    length = steps.settle(filling)
+    family = framework_of(str(filling.value("framework") or ""))
+    count, ratio = steps.warmup(filling, length, rounds_up=family in {"trl", "transformers"})
+    if family in {"trl", "transformers"} and count is None and length.expected is not None and length.max_steps is None:
+        whole = length.expected
+        count = steps.warmup_of(whole, ratio, rounds_up=True)
+    if filling.holes:
+        return Settled(filling, None, length)
+    if filling.value("num_epochs") is None:
+        filling.put(derived("num_epochs", length.epochs, "max_steps stands over it"))
+    plan = StagePlan(
+        name=stage.name,
+        method=judged.method,
+        base=base,
+        produces=product,
+        datasets=datasets,
+        hyperparameters=_typed(filling, length, count, ratio),
+        facts=tuple(filling.facts.values()),
+        expected_steps=length.expected,
+    )
+    return Settled(filling, plan, length)
+
+
+def _base(filling: Filling, before: Sequence[tuple[str, str]], *, full: bool) -> tuple[str, AnyFact]:
+    """(where the weights come from, the fact `base_model`): "<sft>" where an earlier stage made them."""
+    stated = filling.strong("base_model")
+    fact = stated if stated.known else replace(filling.stage.base, key="base_model")
+    if not fact.known and filling.parent is not None and filling.parent[1].base.known:
+        fact = replace(
+            filling.parent[1].base,
+            key="base_model",
+            origin=Origin.FOUND,
+            why=f"the card of the model it made ({filling.parent[0].source})",
+        )
+    if not fact.known and not before and len(filling.spec.stages) == 1:
+        fact = replace(filling.spec.get("base_model"), key="base_model")
+    for name, made in reversed(before):
+        if fact.known and fact.value == made:
+            return f"<{name}>", filling.put(fact)
+    if not fact.known and before:
+        name, made = before[-1]
+        fact = Fact("base_model", made or f"<{name}>", Origin.DERIVED, why=f"not stated; the stage before it is {name}")
+        return f"<{name}>", filling.put(fact)
+    if not fact.known and full:
+        filling.hole("base_model", "neither the card nor an artefact says what the stage starts from")
+    elif full and not data.REPO_ID.fullmatch(str(fact.value)):
+        filling.hole(
+            "base_model", f"{str(fact.value)[:80]!r} is not a repository id (organisation/name)", str(fact.span or "")
+        )
+    return str(fact.value or ""), filling.put(fact)
+
+
+def _recipes(filling: Filling, base: AnyFact, *, refs_ids: Sequence[str]) -> Chosen:
+    return choose(
+        filling.method,
+        framework=str(filling.value("framework") or ""),
+        version=str(filling.value("framework_version") or ""),
+        commit=str(filling.value("framework_commit") or ""),
+        date=str(filling.value("date") or ""),
+        base=str(base.value or ""),
+        datasets=refs_ids,
+    )
+
+
+def _lesser(filling: Filling) -> None:
+    """Parameters that follow from others, or that may stay open."""
+    seed = filling.facts["seed"]
+    follows = derived("data_seed", seed.value, "the same as seed") if seed.value is not None else None
+    own = filling.recipe("data_seed")
+    filling.fill("data_seed", own if own.known else follows)
+    template = filling.strong("chat_template")
+    if template.known and str(template.value).lower().strip() not in {"tulu", "model"}:
+        why = f"the card calls it {str(template.value)[:40]!r}: the tokenizer's own is used"
+        template = replace(template, value="model", why=why)
+    elif template.known:
+        template = replace(template, value=str(template.value).lower().strip())
+    else:
+        template = filling.recipe("chat_template")
+    if not template.known:
+        template = Fact("chat_template", "model", Origin.ASSUMED, why="nobody says; the tokenizer's own")
+    filling.put(template)
+    for key in ("packing", "gradient_checkpointing"):
+        fact = filling.strong(key)
+        filling.put(fact if fact.known else filling.recipe(key))
+        if not filling.facts[key].known:
+            del filling.facts[key]
+    filling.put(filling.recipe("partial_window_divisor"))
+    if filling.value("precision") == "fp16":
+        filling.note("fp16 is computed in bf16: the same width, other rounding.")
+
+
+def _real_data(filling: Filling) -> None:
+    fact = filling.facts.get("dataset")
+    names = fact.value if fact else None
+    if names is None:
+        filling.hole("dataset", "neither the card nor an artefact names the data")
+    for name in names if isinstance(names, tuple) else (names,):
+        if name is not None and not data.REPO_ID.fullmatch(str(name)):
+            where = str(fact.span) if fact and fact.span else ""
+            filling.hole("dataset", f"{str(name)[:80]!r} is not a repository id (organisation/name)", where)
+    if filling.value("packing") is True:
+        where = str(filling.facts["packing"].span or "")
+        filling.hole("packing", "rows are packed, which this version cannot regenerate", where)
+
+
+def _typed(filling: Filling, length: steps.Steps, warmup_steps: int | None, warmup_ratio: float) -> Hyperparameters:
+    def real(key: str, default: float = 0.0) -> float:
+        value = filling.value(key)
+        return float(value) if isinstance(value, (int, float)) else default
+
+    def whole(key: str) -> int:
+        value = filling.value(key)
+        assert isinstance(value, int), key
+        return value
+
+    def word(key: str, default: str = "") -> str:
+        return str(filling.value(key) or default)
+
+    precision = word("precision")
+    return Hyperparameters(
+        learning_rate=real("learning_rate"),
+        effective_batch_size=whole("effective_batch_size"),
+        gradient_accumulation_steps=whole("gradient_accumulation_steps"),
+        per_device_batch_size=whole("per_device_batch_size"),
+        num_devices=whole("num_devices"),
+        max_seq_length=whole("max_seq_length"),
+        num_epochs=length.epochs,
+        max_steps=length.max_steps,
+        lr_scheduler_type=word("lr_scheduler_type"),
+        warmup_steps=warmup_steps,
+        warmup_ratio=warmup_ratio,
+        optimizer=word("optimizer"),
+        adam_beta1=real("adam_beta1"),
+        adam_beta2=real("adam_beta2"),
+        adam_epsilon=real("adam_epsilon"),
+        weight_decay=real("weight_decay"),
+        max_grad_norm=real("max_grad_norm"),
+        precision="bf16" if precision == "fp16" else precision,
+        master_weights=word("master_weights"),
+        seed=whole("seed"),
+        data_seed=whole("data_seed"),
+        logging_steps=whole("logging_steps"),
+        loss_type=word("loss_type"),
+        loss_reduction=word("loss_reduction", "mean"),
+        label_scope=word("label_scope"),
+        beta=real("beta"),
+        label_smoothing=real("label_smoothing"),
+        chat_template=word("chat_template"),
+        partial_window_divisor=word("partial_window_divisor", "actual"),
+    )

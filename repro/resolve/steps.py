@@ -1,0 +1,204 @@
+"""How many optimizer steps a stage takes: epochs, rows and batch, set beside what the card counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from repro.arithmetic import steps_of_rows, warmup_steps_of_ratio
+from repro.resolve.fill import Filling
+from repro.resolve.values import assumed, derived, show
+from repro.spec import AnyFact, Claim, ClaimKind, Origin, Spec, missing
+
+FILTERED = 0.05
+"""Largest share of rows that filters are taken to have dropped before a step count is called another recipe's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What is known of a stage's length."""
+
+    epochs: float
+    max_steps: int | None
+    claimed: int | None
+    """The steps that the card counts."""
+    expected: int | None
+    """What the full-scale run will take, as far as that can be said."""
+
+
+def claimed_steps(spec: Spec, stage: str) -> Claim | None:
+    """The card's count of the stage's optimizer steps, where it gives one."""
+    return next((c for c in spec.claims if c.kind is ClaimKind.STEPS and c.stage == stage and _count(c)), None)
+
+
+def _count(claim: Claim) -> int | None:
+    value = claim.number.value if claim.number is not None else claim.value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1 or value != int(value):
+        return None
+    return int(value)
+
+
+def settle(filling: Filling) -> Steps:
+    """Puts `num_epochs` or `max_steps`, and `expected_steps`, into the filling; batch and rows are there already."""
+    claim = claimed_steps(filling.spec, filling.stage.name)
+    claimed = _count(claim) if claim else None
+    batch, rows = filling.value("effective_batch_size"), filling.value("dataset_rows")
+    batch = batch if isinstance(batch, int) else None
+    rows = rows if isinstance(rows, int) else None
+    epochs_fact, max_fact = filling.strong("num_epochs"), filling.strong("max_steps")
+    max_fact = _asked(filling, epochs_fact, max_fact, claim)
+    if not epochs_fact.known and not max_fact.known:
+        epochs_fact, max_fact = _from_claim(filling, claim, claimed, batch, rows)
+    if not epochs_fact.known and not max_fact.known:
+        epochs_fact = filling.recipe("num_epochs")
+    if epochs_fact.known:
+        filling.put(epochs_fact)
+    if max_fact.known:
+        filling.put(max_fact)
+    if not epochs_fact.known and not max_fact.known:
+        if not any(h.key == "num_epochs" for h in filling.holes):
+            filling.hole("num_epochs", "neither the card nor an artefact says, and no recipe gives it")
+        return Steps(1.0, None, claimed, claimed)
+    epochs = float(epochs_fact.value) if isinstance(epochs_fact.value, (int, float)) else 1.0
+    max_steps = max_fact.value if isinstance(max_fact.value, int) else None
+    expected = _expected(filling, claim, claimed, epochs, max_steps, batch, rows)
+    return Steps(epochs, max_steps, claimed, expected)
+
+
+def _asked(filling: Filling, epochs: AnyFact, most: AnyFact, claim: Claim | None) -> AnyFact:
+    """`max_steps` where it was asked for, rather than what came out of a number of epochs."""
+    if not most.known or not epochs.known:
+        return most
+    reported = claim is not None and most.span is not None and most.span == claim.span
+    outcome = most.origin is Origin.FOUND and epochs.origin in {Origin.STATED, Origin.ASSUMED}
+    if outcome or reported:
+        filling.note(
+            f"{show(most.value)} steps are what came out of {show(epochs.value)} epochs, not a limit: the epochs are "
+            "run."
+        )
+        return missing("max_steps", "the epochs are stated")
+    if epochs.origin is Origin.ASSUMED and most.origin is not Origin.ASSUMED:
+        return missing("max_steps", "epochs given by --assume stand over it")
+    return most
+
+
+def _from_claim(
+    filling: Filling, claim: Claim | None, claimed: int | None, batch: int | None, rows: int | None
+) -> tuple[AnyFact, AnyFact]:
+    """Epochs that the counted steps imply, or the count itself where no whole number of epochs comes near."""
+    none = missing("num_epochs"), missing("max_steps")
+    if claimed is None or claim is None:
+        return none
+    if batch is not None and rows is not None:
+        per_epoch = steps_of_rows(rows, batch)
+        epochs = max(1, math.ceil(claimed / per_epoch - 1e-9))
+        if (1 - FILTERED) * per_epoch * epochs <= claimed <= per_epoch * epochs:
+            why = f"steps / ceil(rows / batch) = {claimed:,} / ceil({rows:,} / {batch}) = {claimed / per_epoch:.4g}"
+            return derived("num_epochs", float(epochs), why), none[1]
+    why = "epochs are not stated: the run takes as many steps as the card counts, so its count is not tested"
+    return none[0], replace(derived("max_steps", claimed, why), span=claim.span)
+
+
+def _expected(
+    filling: Filling,
+    claim: Claim | None,
+    claimed: int | None,
+    epochs: float,
+    max_steps: int | None,
+    batch: int | None,
+    rows: int | None,
+) -> int | None:
+    if max_steps is not None:
+        filling.put(derived("expected_steps", max_steps, "max_steps stands over the epochs"))
+        return max_steps
+    if batch is None:
+        return claimed
+    implied = implied_rows(claimed, batch, epochs) if claimed else None
+    if rows is None:
+        if claimed is None:
+            filling.put(missing("expected_steps", "the rows are known once the data are there"))
+            return None
+        if implied:
+            span = f"{implied[0]:,} to {implied[1]:,}"
+            why = f"{claimed:,} steps of {batch} in {show(epochs)} epochs need {span} rows; the whole set is used"
+            filling.put(derived("dataset_rows", implied[1], why))
+        filling.put(_stated(claim, claimed, "the card's count"))
+        return claimed
+    whole = steps_of_rows(rows, batch, epochs)
+    formula = f"ceil({rows:,} rows / {batch}) x {show(epochs)} epochs = {whole:,}"
+    if claimed is None:
+        filling.put(derived("expected_steps", whole, f"{formula}, before filters drop rows"))
+        return whole
+    if claimed == whole:
+        filling.put(_stated(claim, claimed, f"the card's count; {formula}"))
+        return claimed
+    dropped = (1 - implied[1] / rows, 1 - implied[0] / rows) if implied else None
+    if dropped and dropped[1] >= 0 and dropped[0] <= FILTERED and claimed < whole:
+        share = f"{max(dropped[0], 0) * 100:.1f}% to {dropped[1] * 100:.1f}%"
+        needs = f"{implied[0]:,} to {implied[1]:,}" if implied else ""
+        why = (
+            f"the card's count; {formula} before filters; {claimed:,} steps need {needs} rows: filters dropped {share}"
+        )
+        filling.put(_stated(claim, claimed, why))
+        return claimed
+    filling.note(f"the card counts {claimed:,} steps, and {formula}: at full scale the latter is run.")
+    filling.put(derived("expected_steps", whole, f"{formula}; the card counts {claimed:,}"))
+    return whole
+
+
+def _stated(claim: Claim | None, steps: int, why: str) -> AnyFact:
+    fact = assumed("expected_steps", steps, why)
+    return replace(
+        fact, origin=Origin.STATED, printed=claim.printed if claim else "", span=claim.span if claim else None
+    )
+
+
+def implied_rows(steps: int, batch: int, epochs: float) -> tuple[int, int] | None:
+    """Fewest and most rows with which ceil(rows / batch) x epochs is `steps`; None when no row count is."""
+    per_epoch = steps / epochs
+    if abs(per_epoch - round(per_epoch)) > 1e-6 or per_epoch < 1:
+        return None
+    return (round(per_epoch) - 1) * batch + 1, round(per_epoch) * batch
+
+
+def warmup(filling: Filling, steps: Steps, *, rounds_up: bool) -> tuple[int | None, float]:
+    """(warmup_steps where they are stated, warmup_ratio); puts both facts into the filling.
+
+    A number of steps below 1 is a ratio, as transformers 5 writes it. open-instruct rounds down, transformers up.
+    """
+    count, ratio = filling.strong("warmup_steps"), filling.strong("warmup_ratio")
+    if not count.known and not ratio.known and not any(h.key.startswith("warmup") for h in filling.holes):
+        count, ratio = filling.recipe("warmup_steps"), filling.recipe("warmup_ratio")
+        if not count.known and not ratio.known:
+            if str(filling.value("lr_scheduler_type")) == "constant":
+                count = derived("warmup_steps", 0, "a constant schedule has none")
+            else:
+                filling.hole("warmup_ratio", "neither the card nor an artefact says, and no recipe gives it")
+    if count.known and ratio.known:
+        if "warmup_ratio" in filling.given and "warmup_steps" not in filling.given:
+            count = missing("warmup_steps", "the ratio given by --assume stands over it")
+        elif count.value == 0 and ratio.value:
+            count = missing("warmup_steps", "0 leaves it to the ratio (transformers)")
+        else:
+            filling.note(
+                f"warmup is {show(count.value)} steps and a ratio of {show(ratio.value)}: the steps are taken."
+            )
+            ratio = missing("warmup_ratio", "the steps stand over it")
+    if ratio.known:
+        filling.put(ratio)
+    share = float(ratio.value) if isinstance(ratio.value, (int, float)) else 0.0
+    if isinstance(count.value, int):
+        filling.put(count)
+        return count.value, share
+    if ratio.known and steps.expected is not None:
+        number = warmup_of(steps.expected, share, rounds_up=rounds_up)
+        how = "ceil" if rounds_up else "int"
+        filling.put(derived("warmup_steps", number, f"{how}({steps.expected:,} steps x {show(share)}) = {number:,}"))
+    else:
+        filling.put(missing("warmup_steps", "follows from the ratio once the steps are known"))
+    return None, share
+
+
+def warmup_of(steps: int, ratio: float, *, rounds_up: bool) -> int:
+    """open-instruct: `int(steps * ratio)`; transformers: `math.ceil(steps * ratio)`."""
+    return math.ceil(steps * ratio) if rounds_up else warmup_steps_of_ratio(steps, ratio)

@@ -1,0 +1,123 @@
+"""Finds every check, chooses among them, and runs them on a spec and its evidence."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from repro.errors import UsageError
+from repro.evidence import Evidence
+from repro.finding import Check, Finding, Observation, Outcome
+from repro.spec import Spec
+
+
+@lru_cache(maxsize=1)
+def all_checks() -> tuple[Check, ...]:
+    """Every check, by code: whatever `@check` made in a module of this folder.
+
+    Raises:
+        ValueError: two checks share a code or a slug.
+    """
+    found: dict[str, Check] = {}
+    slugs: dict[str, str] = {}
+    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if module_info.name == "checker":
+            continue
+        module = importlib.import_module(f"{__name__.rpartition('.')[0]}.{module_info.name}")
+        for value in vars(module).values():
+            if not isinstance(value, Check) or found.get(value.code) is value:
+                continue
+            if value.code in found or value.slug in slugs:
+                raise ValueError(f"{value.code} {value.slug}: this code or slug is taken twice")
+            found[value.code] = value
+            slugs[value.slug] = value.code
+    return tuple(found[code] for code in sorted(found))
+
+
+def find_check(code_or_slug: str) -> Check | None:
+    """The check of that code (in any case) or slug."""
+    word = code_or_slug.strip().lower()
+    return next((c for c in all_checks() if word in {c.code.lower(), c.slug}), None)
+
+
+def near(code_or_slug: str) -> tuple[str, ...]:
+    """Codes and slugs that resemble what was asked for, likeliest first."""
+    word = code_or_slug.strip().lower()
+    names = {name.lower(): name for c in all_checks() for name in (c.code, c.slug)}
+    return tuple(names[n] for n in difflib.get_close_matches(word, names, n=3, cutoff=0.5))
+
+
+def run_checks(
+    spec: Spec,
+    evidence: Evidence,
+    *,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    strict: bool = False,
+) -> tuple[Finding, ...]:
+    """Findings of the selected checks (all, when none is selected), by code.
+
+    `select` and `ignore` hold codes ("R401"), beginnings of codes ("R4", "R"), families ("training") or slugs;
+    the ignored ones are taken out last. A check that breaks is an UNKNOWN finding, unless `strict`.
+
+    Raises:
+        UsageError: a selector names no check.
+    """
+    chosen = _matching(select) if (select := tuple(select)) else {c.code for c in all_checks()}
+    chosen -= _matching(tuple(ignore))
+    findings: list[Finding] = []
+    for check in all_checks():
+        if check.code in chosen:
+            findings.extend(_run(check, spec, evidence, strict))
+    return tuple(findings)
+
+
+def _matching(selectors: tuple[str, ...]) -> set[str]:
+    codes: set[str] = set()
+    for selector in selectors:
+        word = selector.strip().lower()
+        hits = {
+            c.code
+            for c in all_checks()
+            if word and (c.code.lower().startswith(word) or word in {c.slug, c.family.value})
+        }
+        if not hits:
+            close = near(selector)
+            hint = (
+                f"did you mean {' or '.join(close)}?"
+                if close
+                else "give a code like R401, a beginning like R4, or a slug"
+            )
+            raise UsageError(f"no check is called {selector!r}", hint=hint)
+        codes |= hits
+    return codes
+
+
+def _run(check: Check, spec: Spec, evidence: Evidence, strict: bool) -> list[Finding]:
+    try:
+        observations = list(check.function(spec, evidence))
+    except Exception as error:
+        if strict:
+            raise
+        message = f"the check itself failed ({type(error).__name__}): nothing is known of what it asks"
+        observations = [Observation(Outcome.UNKNOWN, message)]
+    return [
+        Finding(
+            code=check.code,
+            slug=check.slug,
+            title=check.title,
+            family=check.family,
+            severity=check.severity,
+            confidence=check.confidence,
+            outcome=o.outcome,
+            message=o.message,
+            spans=o.spans,
+            fix=o.fix or (check.fix if o.outcome is Outcome.FAIL else ""),
+            claims=o.claims,
+        )
+        for o in observations
+    ]

@@ -1,0 +1,181 @@
+"""R2: on which rows of which data sets the model was trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from repro.check.lineage import tail
+from repro.check.outcomes import absent, failed, listing, passed, unknown
+from repro.check.wording import search
+from repro.evidence import Evidence
+from repro.finding import Observation, Severity, check
+from repro.spec import DatasetRef, Spec
+
+_SEED = re.compile(
+    r"\bseed\b\W{0,3}(?:of|=|:|is)?\W{0,3}\d+|\|\s*(?:random |data |sampling |training )*seed\s*\|", re.IGNORECASE
+)
+_TEST = re.compile(r"\b(?:fine-?tuned|trained) on (?:the )?(?:[\w./-]{1,60} )?test (?:split|set)\b", re.IGNORECASE)
+_DENIAL = re.compile(r"\b(?:not|never|without|except|no)\b|n't\b", re.IGNORECASE)
+_SHARE_IN_NAME = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:pct|percent|p(?=[-_]))", re.IGNORECASE)
+_UNNAMED = re.compile(r"\bon (?:an unknown|the None|the unknown) dataset\b")
+
+
+def _sets(spec: Spec) -> list[DatasetRef]:
+    return [d for s in spec.stages for d in s.datasets]
+
+
+def share(data: DatasetRef) -> float | None:
+    """The stated share of the data set's rows, 0 to 1; None when nobody says."""
+    value = data.fraction.value
+    return float(value) if isinstance(value, int | float) and 0 < value <= 1 else None
+
+
+@check("R201", "sample-seed", severity=Severity.MEDIUM)
+def sample_seed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
+    """A random sample comes with its seed
+
+    What: Where a stage trains on a share of a data set, asks for the seed (or the list of rows) that drew it.
+    Why: Another draw is another training set: no loss of the card can be matched row by row.
+    Fix: State the sampling seed and rule, or publish the sampled rows as a data set.
+    Sources: open-instruct@e6c3044:open_instruct/dataset_transformation.py; open-instruct issue 560; Pineau et al.
+    2021, reproducibility checklist
+    """
+    sampled = [(s, d) for s in spec.stages for d in s.datasets if (share(d) or 1.0) < 1.0]
+    if not sampled:
+        return [absent("No stage is said to train on a share of a data set.")]
+    found = []
+    for stage, data in sampled:
+        words = f"{stage.name}: {share(data) or 0:.3g} of {data.repo_id}"
+        spans = (data.fraction.span or data.span,)
+        seed = stage.get("data_seed") if stage.get("data_seed").known else spec.get("data_seed")
+        if seed.known:
+            found.append(passed(f"{words}, drawn with seed {seed.value}.", *spans, seed.span))
+        elif hits := search(spec, _SEED, body_only=True):
+            found.append(
+                unknown(f"{words}: a seed is stated, but not whether it drew the sample.", *spans, hits[0].span)
+            )
+        elif data.origin != "stated":
+            found.append(unknown(f"{words}: the sample's seed is not known.", *spans))
+        else:
+            found.append(
+                failed(f"{words}, and no seed says which rows.", *spans, claims=(f"{stage.name}.dataset_fraction",))
+            )
+    return found
+
+
+@check("R202", "dataset-revision", severity=Severity.LOW)
+def dataset_revision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
+    """Data sets are named with a revision
+
+    What: Asks whether the data sets of the training stages are pinned to a commit or a tag.
+    Why: Data sets on a Hub change in place: rows are added, filtered, relabelled.
+    Fix: Write the commit hash (or a tag) that was downloaded beside the data set's name.
+    Sources: https://huggingface.co/docs/datasets/loading#hugging-face-hub; alignment-handbook PR 88
+    """
+    named = [d for d in _sets(spec) if "/" in d.repo_id]
+    if not named:
+        if _sets(spec):
+            return [
+                unknown("The data sets are not named by repository: a revision could not be told.", _sets(spec)[0].span)
+            ]
+        return [absent("No training stage names a data set.")]
+    loose = [d for d in named if not d.revision]
+    if not loose:
+        return [
+            passed(f"Every data set is pinned: {listing([f'{d.repo_id}@{d.revision}' for d in named])}.", named[0].span)
+        ]
+    return [failed(f"No revision is given for {listing([d.repo_id for d in loose])}.", *(d.span for d in loose[:3]))]
+
+
+@check("R205", "share-agreement", severity=Severity.HIGH, confidence=Severity.MEDIUM)
+def share_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
+    """Every statement of the sampled share says the same
+
+    What: Compares the shares of one data set that the card states (tables, prose, diagram) with each other, and with a
+    share in the model's name ("10pct").
+    Why: A tenth of the rows and all of them are different models.
+    Fix: State one share, and name the full mixture only as its source.
+    Sources: open-instruct issue 560; https://huggingface.co/docs/hub/model-cards
+    """
+    found = []
+    for stage in spec.stages:
+        facts = [f for f in stage.all("dataset_fraction") if isinstance(f.value, int | float)]
+        facts += [d.fraction for d in stage.datasets if share(d) is not None]
+        values = sorted({round(float(f.value), 6) for f in facts if isinstance(f.value, int | float)})
+        several = len({tail(d.repo_id) for d in stage.datasets}) > 1
+        if not values:
+            continue
+        named = _SHARE_IN_NAME.search(str(stage.produces.value or ""))
+        in_name = float(named.group(1)) / 100 if named else None
+        texts = " and ".join(f"{v:.3g}" for v in values)
+        spans = tuple(f.span for f in facts[:4])
+        if len(values) > 1:
+            say = unknown if several else failed
+            found.append(say(f"{stage.name}: the sampled share is given as {texts}.", *spans))
+        elif in_name is not None and abs(in_name - values[0]) > 1e-6:
+            found.append(
+                failed(
+                    f"{stage.name}: {texts} of the rows, but the name {stage.produces.value} says {in_name:.3g}.",
+                    *spans,
+                )
+            )
+        elif len(facts) > 1 or in_name is not None:
+            found.append(passed(f"{stage.name}: every statement of the share says {texts}.", *spans))
+        else:
+            found.append(unknown(f"{stage.name}: the share {texts} is stated once; nothing to compare.", *spans))
+    return found or [absent("No share of a data set is stated.")]
+
+
+@check("R206", "no-test-split-in-training", severity=Severity.HIGH, confidence=Severity.MEDIUM)
+def no_test_split_in_training(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
+    """No test split is named as training data
+
+    What: Looks for a training stage whose stated split is a test split, and for sentences that say so.
+    Why: Scores on rows that the model was trained on say nothing about other rows.
+    Fix: Train on the training split, or say that the test rows were seen and drop the score.
+    Sources: Magar and Schwartz 2022 (arXiv:2203.08242); open-instruct issue 1451
+    """
+    facts = [f for s in spec.stages for f in (*s.all("dataset_split"), *s.all("train_split")) if f.known]
+    tests = [f for f in facts if re.match(r"test(?:\b|_)", str(f.value).lower())]
+    said = [h for h in search(spec, _TEST, body_only=True) if not _DENIAL.search(h.line)]
+    if tests or said:
+        where = tests[0].span if tests else said[0].span
+        return [failed("A test split is named as training data.", where)]
+    if facts:
+        return [passed(f"The training split is {facts[0].value}.", facts[0].span)]
+    if not _sets(spec):
+        return [absent("No training stage names a data set.")]
+    return [unknown("The card does not say which split was trained on.", _sets(spec)[0].span)]
+
+
+@check("R207", "training-data-named", severity=Severity.MEDIUM)
+def training_data_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
+    """Every training stage says on what it was trained
+
+    What: Asks each stage for at least one data set.
+    Why: Training cannot be repeated, and contamination cannot be looked for, on data that nobody names.
+    Fix: Name the data set by its repository, or describe how it was made and why it is not published.
+    Sources: Gebru et al. 2021, Datasheets for Datasets;
+    https://huggingface.co/docs/hub/model-card-annotated#training-data
+    """
+    unnamed = search(spec, _UNNAMED, body_only=True)
+    if not spec.stages and not unnamed:
+        return [absent("The card describes no training.")]
+    listed = spec.get("datasets")
+    if unnamed and not listed.known:
+        return [failed('The card says "on an unknown dataset".', unnamed[0].span)]
+    bare = [s for s in spec.stages if not s.datasets]
+    if not bare or listed.known:
+        names = [d.repo_id for d in _sets(spec)] or [
+            str(v) for v in (listed.value if isinstance(listed.value, tuple) else [])
+        ]
+        return [
+            passed(f"Training data is named: {listing(names) or listed.printed}.", listed.span or spec.stages[0].span)
+        ]
+    words = search(
+        spec, re.compile(r"\bdata ?sets?\b|\bcorpus\b|\btraining data\b|\bdata\b", re.IGNORECASE), body_only=True
+    )
+    if words:
+        return [unknown("The card speaks of data, but no data set's name could be read.", words[0].span)]
+    return [failed(f"No data is named for: {listing([s.name for s in bare])}.", bare[0].span)]

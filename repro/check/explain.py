@@ -1,0 +1,55 @@
+"""The page on one check, as Markdown: the same words that the check's docstring has."""
+
+from __future__ import annotations
+
+import re
+
+from repro.finding import Check, Severity
+
+NEEDS = {
+    "card": "the card alone",
+    "parent": "the card of the model it was trained from",
+    "subject": "the model's own repository",
+    "base": "the repository of the base model",
+    "dataset": "the data set's repository",
+}
+CONFIDENCE = {
+    Severity.HIGH: "a failure is a fact",
+    Severity.MEDIUM: "a failure is very likely one",
+    Severity.LOW: "a failure deserves a look",
+    Severity.INFO: "a failure is a remark",
+}
+_ADDRESS = re.compile(r"https?://[^\s;]+")
+
+
+def explain(check: Check) -> str:
+    """What the check asks, why, what to do about it, and where the knowledge comes from."""
+    needs = ", ".join(NEEDS.get(n, n) for n in check.needs)
+    sure = f"{check.confidence.value} ({CONFIDENCE[check.confidence]})"
+    weight = f"severity: {check.severity.value} · confidence: {sure}"
+    lines = [
+        f"# {check.code}: {check.title}",
+        "",
+        f"`{check.slug}` · family: {check.family.value} · {weight}",
+        "",
+        "## What it asks",
+        "",
+        check.what,
+        "",
+        "## Why it matters",
+        "",
+        check.why,
+        "",
+        "## What to do",
+        "",
+        check.fix,
+        "",
+        "## What it needs",
+        "",
+        f'It reads {needs}. Without that the answer is "cannot tell", never a guess.',
+        "",
+        "## Sources",
+        "",
+        *(f"- {_ADDRESS.sub(lambda m: f'<{m.group(0)}>', source)}" for source in check.sources),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,158 @@
+"""What a card's code blocks say, read as syntax trees and never run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from repro.card import Span
+from repro.spec import CodeBlock
+
+PYTHON = frozenset({"python", "py", "python3", "pycon", "ipython"})
+SHELL = frozenset({"bash", "sh", "shell", "console", "zsh", "shell-session"})
+LONGEST_BLOCK = 100_000
+DEEPEST_BRACKETS = 60
+"""Deeper nesting than this is no usage code, and could exhaust the parser's stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """One Python block: its tree, or why there is none."""
+
+    block: CodeBlock
+    tree: ast.Module | None
+    problem: str = ""
+    line: int = 0
+    """Line in the block, from 1, where parsing stopped."""
+    hopeless: bool = False
+    """Not to be judged: placeholders, sheer size, or a dialect that is not plain Python."""
+
+
+def runnable_text(text: str) -> str:
+    """The block as a notebook or an interactive session would run it: prompts, magics and outputs taken off."""
+    lines = text.replace("\t", "    ").split("\n")
+    if any(line.lstrip().startswith(">>> ") for line in lines):
+        kept = []
+        for line in lines:
+            start = line.lstrip()
+            kept.append(start[4:] if start.startswith((">>> ", "... ")) else "")
+        return "\n".join(kept)
+    quiet = [
+        re.match(r"[ ]*", line).group(0) + "pass" if line.lstrip().startswith(("!", "%")) else line  # type: ignore[union-attr]
+        for line in lines
+    ]
+    return (
+        textwrap.dedent("\n".join(quiet)).strip("\n")
+        if not quiet or quiet[0] != ""
+        else textwrap.dedent("\n".join(quiet))
+    )
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for character in text:
+        if character in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")]}":
+            depth -= 1
+    return deepest
+
+
+def parse(block: CodeBlock) -> Snippet:
+    """The block's syntax tree. Nothing of it is executed."""
+    text = runnable_text(block.text)
+    if len(text) > LONGEST_BLOCK or _depth(text) > DEEPEST_BRACKETS or "\x00" in text:
+        return Snippet(block, None, "too large or too deeply nested to be usage code", hopeless=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Snippet(block, ast.parse(text))
+    except SyntaxError as error:
+        placeholder = re.search(r"<[a-zA-Z][\w .:/-]{0,60}>|…|\.\.\.\s*$|^\s*\.\.\.", text, re.MULTILINE) is not None
+        return Snippet(block, None, error.msg or "invalid syntax", error.lineno or 1, hopeless=placeholder)
+    except (ValueError, RecursionError, MemoryError):
+        return Snippet(block, None, "cannot be parsed", hopeless=True)
+
+
+def python_snippets(code: Iterable[CodeBlock]) -> list[Snippet]:
+    """The blocks that call themselves Python."""
+    return [parse(b) for b in code if b.language.lower().strip("{}.") in PYTHON]
+
+
+def calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    """Calls of a function or a method of that name, in the order of the text."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and called_name(node) == name]
+    yield from sorted(found, key=lambda n: (n.lineno, n.col_offset))
+
+
+def called_name(node: ast.Call) -> str:
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def keyword(node: ast.Call, name: str) -> ast.expr | None:
+    return next((k.value for k in node.keywords if k.arg == name), None)
+
+
+def is_constant(node: ast.expr | None, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+def source_span(block: CodeBlock, line: int) -> Span:
+    """The card's line of a block's line (the fence stands above the first), or the whole block."""
+    inside = block.text.count("\n") + 1
+    # a fenced block's span has the two fences around its lines
+    offset = 1 if block.span.end_line - block.span.line + 1 > inside - (1 if block.text.endswith("\n") else 0) else 0
+    place = block.span.line + offset + line - 1
+    return Span(block.span.source, place, place) if place <= block.span.end_line else block.span
+
+
+def _strings(tree: ast.Module) -> dict[str, str]:
+    """Names that the block binds to a text."""
+    bound = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    bound[target.id] = node.value.value
+    return bound
+
+
+_SHELL_MODEL = re.compile(r"(?:vllm serve|--model(?:[-_](?:name|id|path))?(?:_or_path)?)[ =]+[\"']?([\w.-]+/[\w.-]+)")
+
+
+def named_models(code: Iterable[CodeBlock]) -> list[tuple[str, Span]]:
+    """Repository names (or paths) that usage code loads as models or tokenizers, with their lines."""
+    found: list[tuple[str, Span]] = []
+    blocks = list(code)
+    names: dict[str, str] = {}
+    for snippet in python_snippets(blocks):
+        if snippet.tree is None:
+            continue
+        names |= _strings(snippet.tree)
+        for function in ("from_pretrained", "pipeline", "LLM", "snapshot_download"):
+            for call in calls(snippet.tree, function):
+                node = keyword(call, "model") or keyword(call, "pretrained_model_name_or_path")
+                if node is None and call.args:
+                    node = call.args[0] if function != "pipeline" or len(call.args) < 2 else call.args[1]
+                    if function == "pipeline" and len(call.args) < 2:
+                        node = None
+                if isinstance(node, ast.Name) and node.id in names:
+                    value: object = names[node.id]
+                else:
+                    value = node.value if isinstance(node, ast.Constant) else None
+                if isinstance(value, str):
+                    found.append((value, source_span(snippet.block, call.lineno)))
+    for block in blocks:
+        if block.language.lower() in SHELL:
+            for number, line in enumerate(block.text.split("\n"), start=1):
+                if match := _SHELL_MODEL.search(line[:2000]):
+                    found.append((match.group(1), source_span(block, number)))
+    return found

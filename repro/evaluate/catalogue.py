@@ -32,10 +32,8 @@ class EvalTask:
 
 
 def _preference_document(question: Question, prompt: str) -> dict[str, Any]:
-    preferred, other = question.answers
-    first = question.preferred_first
-    choices = [preferred, other] if first else [other, preferred]
-    return {"id": question.row_id, "prompt": prompt, "choices": choices, "gold": 0 if first else 1}
+    choices = list(question.shown)
+    return {"id": question.row_id, "prompt": prompt, "choices": choices, "gold": choices.index(question.answers[0])}
 
 
 def _completion_document(question: Question, prompt: str) -> dict[str, Any]:

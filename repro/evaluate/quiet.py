@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import sys
 import warnings
 from collections.abc import Iterator
@@ -29,7 +30,11 @@ class Quiet:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[Quiet]:
-    """Python's own streams only: a writer that kept the real file, such as a console made before, still works."""
+    """Python's own streams only: a writer that kept the real file, such as a console made before, still works.
+
+    Python's generator is put back as well, from which the libraries draw (for folder names and the like).
+    """
+    drawn = random.getstate()
     loggers = [logging.getLogger(name) for name in _TALKERS]
     levels = [logger.level for logger in loggers]
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
@@ -43,6 +48,7 @@ def quiet() -> Iterator[Quiet]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+            random.setstate(drawn)
 
 
 @contextlib.contextmanager

@@ -27,13 +27,16 @@ class Question:
     """(preferred, other) of a preference row; (reference,) of an SFT row."""
 
     @property
-    def preferred_first(self) -> bool:
-        """Whether the preferred answer is shown first: a bit of a hash that does not depend on which one it is.
+    def shown(self) -> tuple[str, ...]:
+        """The answers in the order in which they are shown, which does not depend on which one is preferred.
 
-        lm-eval breaks ties towards the first choice, so a fixed order would reward a model that cannot tell.
+        lm-eval breaks ties towards the first choice, so an order that knew would reward a model that cannot tell:
+        alphabetical, or the reverse of it, by a bit of a hash of the row.
         """
-        text = json.dumps([self.row_id, self.prompt, sorted(self.answers)], ensure_ascii=True)
-        return hashlib.sha256(text.encode("ascii")).digest()[0] % 2 == 0
+        ordered = sorted(self.answers)
+        text = json.dumps([self.row_id, self.prompt, ordered], ensure_ascii=True)
+        turned = hashlib.sha256(text.encode("ascii")).digest()[0] % 2 == 1
+        return tuple(reversed(ordered)) if turned else tuple(ordered)
 
 
 class Unusable(Exception):

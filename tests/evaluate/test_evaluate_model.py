@@ -1,0 +1,173 @@
+"""Checkpoints are loaded safely or refused, and asked with an exact seam between question and answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from evaluate_fixtures import preference_row, sft_row, write_rows
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from repro.errors import PrerequisiteError, RunError
+from repro.evaluate.harness import LmEvalHarness
+from repro.evaluate.model import LocalModel
+from repro.evaluate.quiet import quiet
+from repro.run import ignore
+
+
+def score(checkpoint: Path | str, tmp_path: Path, kind: str = "preference") -> tuple[Any, ...]:
+    row = preference_row(0, "blue", "red") if kind == "preference" else sft_row(0, "blue")
+    data = [(kind, write_rows(tmp_path / "rows.jsonl", [row]))]
+    return LmEvalHarness(device="cpu").score(str(checkpoint), "sft", data, str(tmp_path / "out"), ignore)
+
+
+@pytest.fixture
+def copy(plain: str, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(plain, tmp_path / "model"))
+
+
+@pytest.fixture(scope="module")
+def loaded(plain: str) -> LocalModel:
+    with quiet() as silence:
+        return LocalModel(Path(plain), batch_size=2, device="cpu", dtype="float32", silence=silence)
+
+
+@given(
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=20),
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=20),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_seam_loses_no_token(loaded: LocalModel, prompt: str, answer: str) -> None:
+    context, continuation = loaded._encode_pair(prompt, answer)
+    tokenizer = loaded.tokenizer
+    assert context + continuation == tokenizer(prompt + answer, add_special_tokens=False)["input_ids"]
+    # A byte-level token is never longer than the text it stands for, so nothing of the answer is in the context.
+    assert len(tokenizer.decode(context).encode()) <= len(prompt.encode()) + 3 * prompt.count("�") + 3
+    assert tokenizer.decode(continuation).endswith(answer[1:])
+
+
+def test_the_newline_before_the_answer_is_not_scored(loaded: LocalModel) -> None:
+    context, continuation = loaded._encode_pair("<|assistant|>\n", "blue")
+    assert loaded.tokenizer.decode(context) == "<|assistant|>\n"
+    assert loaded.tokenizer.decode(continuation) == "blue"
+
+
+def test_a_token_across_the_seam_belongs_to_the_answer(loaded: LocalModel) -> None:
+    # "blue" is one token of this vocabulary; with half of it in the prompt, the whole token is what must be likely.
+    context, continuation = loaded._encode_pair("sky\nbl", "ue")
+    assert loaded.tokenizer.decode(context) == "sky\n"
+    assert loaded.tokenizer.decode(continuation) == "blue"
+
+
+def test_weights_in_a_pickle_are_read_as_weights_only(copy: Path, tmp_path: Path) -> None:
+    before = score(copy, tmp_path)
+    torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
+    (copy / "model.safetensors").unlink()
+    shutil.rmtree(tmp_path / "out")
+    after = score(copy, tmp_path)
+    assert [s.samples for s in after] == [s.samples for s in before]
+
+
+class Bomb:
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.place),)
+
+
+def test_a_pickle_that_runs_code_is_refused(copy: Path, tmp_path: Path) -> None:
+    (copy / "model.safetensors").unlink()
+    for weights in (lambda: torch.save({"a": Bomb(tmp_path / "ran")}, copy / "pytorch_model.bin"), None):
+        if weights is not None:
+            weights()
+        else:
+            (copy / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
+        with pytest.raises(PrerequisiteError, match="cannot be loaded"):
+            score(copy, tmp_path)
+        assert not (tmp_path / "ran").exists()
+
+
+def test_code_from_the_repository_is_never_run(copy: Path, tmp_path: Path) -> None:
+    (copy / "modeling.py").write_text(f"import os\nos.mkdir({str(tmp_path / 'ran')!r})\nclass Model: ...\n")
+    config = json.loads((copy / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": dict.fromkeys(("AutoConfig", "AutoModelForCausalLM"), "modeling.Model")}
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(PrerequisiteError, match="cannot be loaded"):
+        score(copy, tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_missing_weight_is_not_made_up(copy: Path, tmp_path: Path) -> None:
+    weights = load_file(copy / "model.safetensors")
+    del weights["model.layers.0.mlp.up_proj.weight"]
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(PrerequisiteError, match=r"1 weights are missing .*up_proj"):
+        score(copy, tmp_path)
+
+
+def test_a_weight_too_many_is_told(copy: Path, tmp_path: Path) -> None:
+    weights = load_file(copy / "model.safetensors")
+    save_file({**weights, "v_head.weight": torch.zeros(2)}, copy / "model.safetensors", metadata={"format": "pt"})
+    assert dict(score(copy, tmp_path)[0].harness.arguments)["unused_weights"] == "1"
+
+
+@pytest.mark.parametrize("kind", ["preference", "sft"])
+def test_a_diverged_model_has_no_score(save: Callable[..., str], tmp_path: Path, kind: str) -> None:
+    def diverge(model: Any, _: Any) -> None:
+        model.lm_head.weight.data[5, 5] = float("nan")
+
+    with pytest.raises(RunError, match="NaN"):
+        score(save(change=diverge), tmp_path, kind)
+
+
+def test_a_tokenizer_of_another_model_is_refused(save: Callable[..., str], plain: str, tmp_path: Path) -> None:
+    def shrink(model: Any, _: Any) -> None:
+        model.resize_token_embeddings(64)
+
+    with pytest.raises(PrerequisiteError, match="the model has 64"):
+        score(save(change=shrink), tmp_path)
+
+
+def test_a_template_that_refuses_or_runs_on_is_a_reason(save: Callable[..., str], tmp_path: Path) -> None:
+    refusing = save(template="{{ raise_exception('no') }}")
+    escaping = save(template="{{ messages.__class__.__mro__[1].__subclasses__() }}")
+    for checkpoint in (refusing, escaping):
+        with pytest.raises(RunError, match="1 the chat template refuses it"):
+            score(checkpoint, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", None, "no config.json"),
+        ("config.json", "{", "cannot be read"),
+        ("config.json", "[]", "not a mapping"),
+        ("model.safetensors", None, "no weights"),
+        ("model.safetensors", "short", "cannot be loaded"),
+        ("tokenizer.json", "{}", "tokenizer cannot be loaded"),
+        ("adapter_config.json", "{}", "adapter"),
+    ],
+)
+def test_what_is_no_model_is_named(copy: Path, tmp_path: Path, file: str, content: str | None, message: str) -> None:
+    (copy / file).unlink(missing_ok=True)
+    if content is not None:
+        (copy / file).write_text(content)
+    with pytest.raises(PrerequisiteError, match=message) as caught:
+        score(copy, tmp_path)
+    assert caught.value.where
+    assert caught.value.hint or "mapping" in message or "cannot be read" in message
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(PrerequisiteError, match="no such folder"):
+        score(tmp_path / "absent", tmp_path)

@@ -1,0 +1,72 @@
+"""The dialects that cards are written in: one row each, what marks it and what reads it. The first that matches is it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from repro.card import BlockKind, Card
+from repro.read.document import Document
+from repro.read.lists import read_lists, read_settings
+from repro.read.metrics import read_metric_tables
+from repro.read.model_index import read_model_index
+from repro.read.pipeline_diagram import read_pipelines
+from repro.read.prose import read_prose
+from repro.read.scores import read_scores
+from repro.read.statement import Gathered
+from repro.read.tables import read_parameter_tables
+from repro.read.trainer import has_tag, is_trainer, is_trl, read_trl, read_versions
+
+Extractor = Callable[[Document], Gathered]
+
+COMMON: tuple[Extractor, ...] = (
+    read_parameter_tables,
+    read_pipelines,
+    read_lists,
+    read_settings,
+    read_prose,
+    read_metric_tables,
+    read_scores,
+    read_model_index,
+    read_versions,
+)
+"""What any card may hold, whoever wrote the rest of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One way of writing cards."""
+
+    name: str
+    matches: Callable[[Card], bool]
+    extractors: tuple[Extractor, ...] = COMMON
+    trainer_logs: bool = False
+    """Whether its loss tables are what transformers' Trainer logged: means since the last log."""
+
+    def read(self, doc: Document) -> Gathered:
+        gathered = Gathered()
+        for extractor in self.extractors:
+            gathered += extractor(doc)
+        return gathered
+
+
+def _is_axolotl(card: Card) -> bool:
+    return has_tag(card, "axolotl") or any(
+        b.kind in (BlockKind.HTML, BlockKind.PARAGRAPH) and "See axolotl config" in b.text for b in card.blocks
+    )
+
+
+DIALECTS: tuple[Dialect, ...] = (
+    Dialect("axolotl", _is_axolotl, trainer_logs=True),
+    Dialect("llama-factory", lambda card: has_tag(card, "llama-factory"), trainer_logs=True),
+    Dialect("alignment-handbook", lambda card: has_tag(card, "alignment-handbook"), trainer_logs=True),
+    Dialect("transformers-trainer", is_trainer, trainer_logs=True),
+    Dialect("trl", is_trl, (*COMMON, read_trl)),
+    Dialect("mergekit", lambda card: has_tag(card, "mergekit", "merge")),
+    Dialect("hand-written", lambda card: True),
+)
+
+
+def dialect_of(card: Card) -> Dialect:
+    """The card's dialect; hand-written where none is marked."""
+    return next(dialect for dialect in DIALECTS if dialect.matches(card))

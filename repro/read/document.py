@@ -1,0 +1,152 @@
+"""A card with what every extractor needs at hand: its lines, its names, and what a place in it is about."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from repro.card import Block, BlockKind, Card, Span
+from repro.read.names import method_of
+from repro.read.values import fold
+
+REPO_ID = re.compile(r"(?<![\w./@-])[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?<![.-])(?![\w/])")
+_HUB = re.compile(r"^https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<path>[^?#\s]+)", re.IGNORECASE)
+_NOT_A_MODEL = frozenset("datasets spaces docs blog papers collections models organizations tasks learn join".split())
+_ABOUT_TRAINING = re.compile(
+    r"\b(?:train\w*|hyper-?parameters?|fine-?tun\w*|recipe|config\w*|procedure|sft|dpo|alignment|setup|optimi[sz]ation)\b",
+    re.IGNORECASE,
+)
+_NOT_TRAINING = re.compile(
+    r"\b(?:inference|usage|how to use|generation|sampling|decoding|quanti[sz]\w+|evaluat\w+|benchmarks?|results|"
+    r"serving|prompt|example|limitations?|citation|acknowledg\w*)\b",
+    re.IGNORECASE,
+)  # fmt: skip
+_ORDINALS = {
+    "first": 1, "second": 2, "third": 3, "1st": 1, "2nd": 2, "3rd": 3,
+    "1": 1, "2": 2, "3": 3, "4": 4, "one": 1, "two": 2, "three": 3, "i": 1, "ii": 2, "iii": 3,
+}  # fmt: skip
+_NUMBERED = re.compile(
+    r"\b(?:(first|second|third|1st|2nd|3rd)\s+(?:training|stage|phase|round|run|fine-?tuning)"
+    r"|(?:stage|phase|round)\s*#?(\d|one|two|three|i{1,3})\b)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A card and what follows from it for all its readers."""
+
+    card: Card
+    lines: tuple[str, ...]
+    title: str
+    """The first heading's text, the front matter's model name, or empty."""
+    names: frozenset[str]
+    """Folded names by which the card may call its own model."""
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        return self.card.blocks
+
+    def path(self, block: Block) -> tuple[str, ...]:
+        """The headings above a block without the card's title, innermost first."""
+        return tuple(h for h in reversed(block.heading_path) if h != self.title)
+
+    def stage_hint(self, index: int) -> str:
+        """The stage that the place of a block names: its headings first, then the paragraph that introduces it."""
+        for heading in self.path(self.blocks[index]):
+            if hint := stage_in(heading):
+                return hint
+        return stage_in(self.introduction(index))
+
+    def introduction(self, index: int) -> str:
+        """The text of the paragraph right before a table or the list that a block is in, under the same heading."""
+        block = self.blocks[index]
+        for back in range(index - 1, max(-1, index - 60), -1):
+            before = self.blocks[back]
+            if before.heading_path != block.heading_path:
+                return ""
+            if before.kind is BlockKind.PARAGRAPH:
+                return before.text if len(before.text) < 600 else ""
+            if before.kind is BlockKind.LIST_ITEM and block.kind is BlockKind.LIST_ITEM:
+                continue
+            if before.kind is not BlockKind.COMMENT:
+                return ""
+        return ""
+
+    def about_training(self, index: int) -> bool:
+        """Whether the headings or the introduction of a block say that it is about training."""
+        for heading in self.path(self.blocks[index]):
+            if _ABOUT_TRAINING.search(heading):
+                return True
+            if _NOT_TRAINING.search(heading):
+                return False
+        return bool(_ABOUT_TRAINING.search(self.introduction(index)))
+
+    def elsewhere(self, index: int) -> bool:
+        """Whether the headings say that a block is about something other than training."""
+        for heading in self.path(self.blocks[index]):
+            if _NOT_TRAINING.search(heading):
+                return not _ABOUT_TRAINING.search(heading)
+            if _ABOUT_TRAINING.search(heading):
+                return False
+        return False
+
+    def code_line(self, block: Block) -> int:
+        """The line of a code or HTML block's first line of content."""
+        if block.kind is not BlockKind.CODE:
+            return block.span.line
+        first = self.lines[block.span.line - 1].lstrip(" \t>-*+0123456789.)")
+        return block.span.line + (1 if first.startswith(("```", "~~~")) else 0)
+
+    def locate(self, span: Span, printed: str) -> Span:
+        """The line within `span` where `printed` stands; all of `span` where it is on no single line."""
+        for number in range(span.line, min(span.end_line, span.line + 400) + 1):
+            column = self.lines[number - 1].find(printed) if number <= len(self.lines) else -1
+            if printed and column >= 0:
+                return Span(span.source, number, number, column + 1, column + len(printed))
+        return span
+
+    def is_own_name(self, name: str) -> bool:
+        folded = fold(name.rsplit("/", 1)[-1])
+        return bool(folded) and folded in self.names
+
+
+def stage_in(text: str) -> str:
+    """The stage that a heading or sentence names: a method, or "#2" for a second training."""
+    if method := method_of(text):
+        return method
+    if numbered := _NUMBERED.search(text):
+        return f"#{_ORDINALS.get((numbered.group(1) or numbered.group(2)).lower(), 1)}"
+    return ""
+
+
+def document(card: Card) -> Document:
+    """The document of a card."""
+    heading = next((b.text for b in card.blocks if b.kind is BlockKind.HEADING and b.text), "")
+    names = {heading, re.sub(r"(?i)^model card (?:for|of)(?: the)?\s+", "", heading).strip("`* ")}
+    front = card.front_matter
+    if isinstance(name := front.get("model_name"), str):
+        names.add(name)
+    if isinstance(index := front.get("model-index"), list):
+        names.update(str(e["name"]) for e in index if isinstance(e, dict) and isinstance(e.get("name"), str))
+    if "@" in card.source:
+        names.add(card.source.split("@", 1)[0])
+    folded = {fold(n.rsplit("/", 1)[-1]) for n in names} - {""}
+    return Document(card, tuple(card.text.split("\n")), heading, frozenset(folded))
+
+
+def hub_id(link: str) -> tuple[str, str]:
+    """What a link to the Hub points at: ("model" or "dataset", id), or two empty strings."""
+    match = _HUB.match(link)
+    if match is None:
+        return "", ""
+    parts = [part for part in match["path"].split("/") if part]
+    if len(parts) >= 2 and parts[0] == "datasets":
+        return "dataset", "/".join(parts[1:3]) if len(parts) >= 3 and parts[2] not in ("tree", "blob") else parts[1]
+    if not parts or parts[0] in _NOT_A_MODEL:
+        return "", ""
+    if len(parts) == 1:
+        return ("model", parts[0]) if parts[0] != "None" else ("", "")
+    if len(parts) > 2 and parts[2] not in ("tree", "blob", "resolve"):
+        return "", ""
+    return "model", "/".join(parts[:2])

@@ -1,0 +1,144 @@
+"""Parameters in lists and blocks of settings: "- learning_rate: 2e-05", "num_epochs = 3", axolotl's YAML."""
+
+from __future__ import annotations
+
+import re
+
+from repro.card import Block, BlockKind, Cell, Span
+from repro.read.document import Document, stage_in
+from repro.read.markdown import without_html
+from repro.read.names import TELLING, TRAINING, term
+from repro.read.parameters import interpret
+from repro.read.statement import Gathered, Statement
+from repro.read.tables import statements
+from repro.read.values import fold, left_open, number
+
+_PAIR = re.compile(r"^(?P<label>[^:=]{1,80}?)\s*(?::|=|：)\s*(?P<value>\S.*)$", re.DOTALL)
+_LOOSE = re.compile(r"^(?P<label>[A-Za-z][A-Za-z _-]{1,40}?)\s+(?P<value>[-+~]?[\d.][\d.,eE+-]*\s?%?)$")
+_SETTING = re.compile(r"^\s{0,8}(?:--)?(?P<label>[A-Za-z][\w .()/,&-]{0,90}?)\s*(?::|=|\s)\s*(?P<value>\S.*?)\s*$")
+_FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)")
+_CONFIG_TERMS = {"micro_batch_size", "gradient_accumulation_steps", "learning_rate", "num_epochs", "sequence_len"}
+_IDENTITY = frozenset("base_model dataset framework hardware license method date".split())
+
+
+def read_lists(doc: Document) -> Gathered:
+    """Statements of lists whose items are "label: value"."""
+    found: list[Statement] = []
+    group: list[tuple[int, str, str, str]] = []
+    before = -2
+    for index, block in enumerate(doc.blocks):
+        if block.kind is not BlockKind.LIST_ITEM:
+            continue
+        if index != before + 1 or doc.blocks[before].heading_path != block.heading_path:
+            found.extend(_group(doc, group))
+            group = []
+        before = index
+        pair = _pair(block.text)
+        if pair is not None:
+            known = term(pair[0])
+            if known is not None or len(group) < 400:
+                group.append((index, pair[0], pair[1], known[0] if known else ""))
+    found.extend(_group(doc, group))
+    return Gathered(statements=tuple(found))
+
+
+def _pair(text: str) -> tuple[str, str] | None:
+    match = _PAIR.match(text[:1000])
+    if match and len(match["label"].split()) <= 9:
+        return match["label"].strip(" *`"), match["value"].strip()
+    loose = _LOOSE.match(text[:200])
+    return (loose["label"].strip(), loose["value"].strip()) if loose and term(loose["label"]) else None
+
+
+def _group(doc: Document, group: list[tuple[int, str, str, str]]) -> list[Statement]:
+    """The statements of one list, when it is one of hyperparameters or attributes."""
+    if not group:
+        return []
+    keys = [key for _, _, _, key in group if key]
+    telling = sum(key in TELLING for key in keys)
+    index = group[0][0]
+    is_training = not doc.elsewhere(index) and (
+        (doc.about_training(index) and any(key in TRAINING for key in keys)) or telling >= 3
+    )
+    hint = doc.stage_hint(index)
+    found: list[Statement] = []
+    for place, label, value, key in group:
+        block = doc.blocks[place]
+        cell = _as_cell(doc, block, value)
+        if key in TRAINING:
+            if is_training:
+                found.extend(statements(doc, key, label, cell, _stage(label) or hint, "list"))
+        elif key in _IDENTITY:
+            if not doc.elsewhere(index) and len(value) < 300:
+                found.extend(statements(doc, key, label, cell, hint, "list"))
+        elif not key and is_training and telling >= 2 and re.fullmatch(r"[A-Za-z][\w ]{1,40}", label):
+            name = fold(label).replace(" ", "_")
+            open_ = left_open(value)
+            why = "left open on the card" if open_ else "not a term this reader knows: kept as printed"
+            kept = None if open_ else value[:300]
+            found.append(
+                Statement(name, value[:300], cell.span, kept, number(value), why, hint, label, "list", None, False)
+            )
+    return [_without_cell(s) for s in found]
+
+
+def _stage(label: str) -> str:
+    known = term(label)
+    return known[1] if known else ""
+
+
+def _as_cell(doc: Document, block: Block, value: str) -> Cell:
+    """A list item's value in the shape of a table cell, so that both are read by the same rules."""
+    return Cell(value, value, doc.locate(block.span, value.split(" (")[0][:60]), 0, 0, block.links)
+
+
+def _without_cell(statement: Statement) -> Statement:
+    return Statement(
+        statement.key, statement.printed, statement.span, statement.value, statement.number, statement.why,
+        statement.stage, statement.label, "list", None, statement.known,
+    )  # fmt: skip
+
+
+def read_settings(doc: Document) -> Gathered:
+    """Statements of code and HTML blocks that hold settings: a trainer's configuration, a training command, a log."""
+    found: list[Statement] = []
+    for index, block in enumerate(doc.blocks):
+        if block.kind is BlockKind.CODE and block.language not in ("python", "py", "json", "bibtex", "diff"):
+            text = block.text
+        elif block.kind is BlockKind.HTML and "<pre" in block.text.lower():
+            text = block.text
+        else:
+            continue
+        if len(text) < 60_000:
+            found.extend(_settings(doc, index, block, text))
+    return Gathered(statements=tuple(found))
+
+
+def _settings(doc: Document, index: int, block: Block, text: str) -> list[Statement]:
+    first = doc.code_line(block)
+    pairs: list[tuple[int, str, str]] = []
+    for offset, line in enumerate(text.split("\n")):
+        bare = without_html(line) if block.kind is BlockKind.HTML else line
+        flags = _FLAG.findall(bare)
+        if flags:
+            pairs.extend((first + offset, label, value) for label, value in flags)
+        elif not bare.lstrip().startswith(("#", "//", "{", "-")) and (match := _SETTING.match(bare)):
+            value = re.sub(r"\s+#.*$", "", match["value"]).strip("\"',")
+            pairs.append((first + offset, match["label"], value))
+    terms = [(line, label, value, term(label)) for line, label, value in pairs]
+    telling = sum(bool(t and t[0] in TELLING) for *_, t in terms)
+    if telling < 3:
+        return []
+    hint = doc.stage_hint(index) or stage_in(" ".join(value for _, label, value in pairs if label == "rl"))
+    found: list[Statement] = []
+    for line, label, value, known in terms:
+        if known is None or known[0] not in TRAINING or not value:
+            continue
+        if "eval" in label.lower() or left_open(value):
+            continue
+        span = Span(block.span.source, line, line)
+        found.extend(
+            Statement(p.key, p.printed, span, p.value, p.number, p.why, known[1] or hint, label, "code")
+            for p in interpret(known[0], value, label)
+        )
+    return found

@@ -1,0 +1,223 @@
+"""Markdown to blocks, each with its lines, and every table cell with the bytes it occupies in the card."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import pyromark
+
+from repro.card import Block, BlockKind, Card, Cell, Span, Table
+from repro.read.front_matter import read_front_matter
+from repro.read.source_text import SourceText, decode
+
+_OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
+_HTML_HEADING = re.compile(r"<h([1-6])\b[^>]*>(.*?)</h\1\s*>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_SPACE = b" \t\r\n"
+
+
+def read_card(data: bytes, source: str) -> Card:
+    """The card's blocks and front matter. Never raises: what cannot be read is in `problems`."""
+    text = decode(data, source)
+    front = read_front_matter(text)
+    blocks: list[Block] = []
+    if front.span is not None:
+        inner = "\n".join(text.lines[front.span.line : front.span.end_line - 1])
+        blocks.append(Block(BlockKind.FRONT_MATTER, front.span, inner, language="yaml"))
+    blocks.extend(_Walk(text, front.body).blocks())
+    return Card(
+        source=source,
+        data=data,
+        text=text.text,
+        sha256=hashlib.sha256(data).hexdigest(),
+        blocks=tuple(blocks),
+        front_matter=front.values,
+        front_matter_span=front.span,
+        front_matter_lines=front.lines,
+        problems=front.problems,
+    )
+
+
+def without_html(text: str) -> str:
+    """HTML as plain text: comments and tags taken off, white space folded."""
+    return " ".join(_TAG.sub(" ", _COMMENT.sub(" ", text)).split())
+
+
+class _Walk:
+    """One pass over the parser's events. Inline text gathers in `_text`; containers push a frame that keeps it."""
+
+    def __init__(self, source: SourceText, base: int) -> None:
+        self._source = source
+        self._base = base
+        self._blocks: list[Block] = []
+        self._headings: list[tuple[int, str]] = []
+        self._path: tuple[str, ...] = ()
+        self._text: list[str] = []
+        self._links: list[str] = []
+        self._items: list[tuple[int, int, list[str], list[str]]] = []  # block index, start, outer text, outer links
+        self._lists = 0
+
+    def blocks(self) -> list[Block]:
+        body = self._source.utf8[self._base :].decode("utf-8")
+        events = iter(pyromark.events_with_range(body, options=_OPTIONS, merge_text=True))
+        for event, where in events:
+            if isinstance(event, str):
+                if event in ("SoftBreak", "HardBreak"):
+                    self._text.append(" ")
+                continue
+            ((kind, value),) = event.items()
+            if kind in ("Text", "Code", "InlineMath", "DisplayMath"):
+                self._text.append(value)
+            elif kind == "InlineHtml":
+                self._text.append(" " if value[1:3].lower() in ("br", "p>", "/p") else "")
+            elif kind == "Start":
+                self._start(value, where["start"] + self._base, where["end"] + self._base, events)
+            elif kind == "End":
+                self._end(value, where["start"] + self._base, where["end"] + self._base)
+        return self._blocks
+
+    def _start(self, tag: Any, start: int, end: int, events: Any) -> None:
+        name, value = (tag, None) if isinstance(tag, str) else next(iter(tag.items()))
+        if name in ("Link", "Image"):
+            if name == "Link":
+                self._links.append(value["dest_url"])
+        elif name == "List":
+            self._lists += 1
+            self._flush_item(end=start)
+        elif name == "Item":
+            self._items.append((len(self._blocks), start, self._text, self._links))
+            self._text, self._links = [], []
+        elif name == "Table":
+            self._flush_item(end=start)
+            self._table(start, end, events)
+        elif name == "CodeBlock":
+            self._flush_item(end=start)
+            info = value["Fenced"] if isinstance(value, dict) else ""
+            text = self._raw(events)
+            language = info.split()[0].strip("{}.").lower() if info.split() else ""
+            self._add(BlockKind.CODE, start, end, text, language=language)
+        elif name == "HtmlBlock":
+            text = self._raw(events)
+            comment = not without_html(text) and "<!--" in text and not _TAG.search(_COMMENT.sub("", text))
+            self._add(BlockKind.COMMENT if comment else BlockKind.HTML, start, end, text)
+            if not comment and "<h" in text.lower():
+                for found in _HTML_HEADING.finditer(_COMMENT.sub("", text)[:100_000]):
+                    self._heading(int(found.group(1)), without_html(found.group(2)), start, end)
+        elif name in ("Heading", "Paragraph") and not self._items:
+            self._text, self._links = [], []
+        elif name == "Paragraph" and self._text:
+            self._text.append(" ")
+
+    def _end(self, tag: Any, start: int, end: int) -> None:
+        name, value = (tag, None) if isinstance(tag, str) else next(iter(tag.items()))
+        if name == "Heading":
+            self._heading(int(str(value)[1:]), self._plain(), start, end)
+            self._text, self._links = [], []
+        elif name == "Paragraph" and not self._items:
+            self._add(BlockKind.PARAGRAPH, start, end, self._plain(), links=tuple(self._links))
+            self._text, self._links = [], []
+        elif name == "List":
+            self._lists -= 1
+        elif name == "Item" and self._items:
+            self._flush_item(end=end)
+            _, _, self._text, self._links = self._items.pop()
+
+    def _flush_item(self, end: int) -> None:
+        """Emit the text that the innermost open item has gathered so far."""
+        if self._items and self._plain():
+            index, start, text, links = self._items[-1]
+            self._add(
+                BlockKind.LIST_ITEM, start, end, self._plain(), level=max(1, self._lists), links=tuple(self._links)
+            )
+            self._text, self._links = [], []
+            self._items[-1] = (index, end, text, links)
+
+    def _heading(self, level: int, text: str, start: int, end: int) -> None:
+        while self._headings and self._headings[-1][0] >= level:
+            self._headings.pop()
+        self._headings.append((level, text))
+        self._path = tuple(heading for _, heading in self._headings)
+        self._add(BlockKind.HEADING, start, end, text, level=level)
+
+    def _plain(self) -> str:
+        return " ".join("".join(self._text).split())
+
+    def _add(self, kind: BlockKind, start: int, end: int, text: str, **rest: Any) -> None:
+        self._blocks.append(Block(kind, self._source.span(start, end), text, self._path, **rest))
+
+    def _raw(self, events: Any) -> str:
+        """The verbatim text up to the end of a code or HTML block."""
+        pieces: list[str] = []
+        for event, _ in events:
+            if isinstance(event, dict):
+                ((kind, value),) = event.items()
+                if kind in ("Text", "Html"):
+                    pieces.append(value)
+                elif kind == "End":
+                    break
+        return "".join(pieces)
+
+    def _table(self, start: int, end: int, events: Any) -> None:
+        rows: list[tuple[Cell, ...]] = []
+        cells: list[Cell] = []
+        pieces: list[str] = []
+        links: list[str] = []
+        row = (0, 0, 0, True)
+        for event, where in events:
+            if isinstance(event, str):
+                pieces.append(" ")
+                continue
+            ((kind, value),) = event.items()
+            if kind in ("Text", "Code"):
+                pieces.append(value)
+            elif kind == "InlineHtml":
+                pieces.append(" ")
+            elif kind == "Start":
+                if value == "TableCell":
+                    pieces, links = [], []
+                elif value in ("TableRow", "TableHead"):
+                    cells = []
+                    row = self._row(where["start"] + self._base, where["end"] + self._base)
+                elif isinstance(value, dict) and "Link" in value:
+                    links.append(value["Link"]["dest_url"])
+            elif kind == "End":
+                if value == "TableCell":
+                    cells.append(self._cell(where, row, "".join(pieces), tuple(links)))
+                elif value in ("TableRow", "TableHead"):
+                    rows.append(tuple(cells))
+                elif value == "Table":
+                    break
+        header = rows[0] if rows else ()
+        self._add(BlockKind.TABLE, start, end, "", table=Table(header, tuple(rows[1:])))
+
+    def _row(self, start: int, end: int) -> tuple[int, int, int, bool]:
+        """Line, its first byte, the end of the row's content, and whether the line is ASCII."""
+        utf8 = self._source.utf8
+        while end > start and utf8[end - 1] in _SPACE:
+            end -= 1
+        line = self._source.line_of(start)
+        first = self._source.line_starts[line - 1]
+        return line, first, end, utf8[first:end].isascii()
+
+    def _cell(self, where: Any, row: tuple[int, int, int, bool], text: str, links: tuple[str, ...]) -> Cell:
+        line, first, row_end, ascii_row = row
+        utf8 = self._source.utf8
+        # A row with fewer cells than the header is padded by the parser; its empty cells lie at the row's end.
+        start, end = min(where["start"] + self._base, row_end), min(where["end"] + self._base, row_end)
+        while start < end and utf8[start] in _SPACE:
+            start += 1
+        while end > start and utf8[end - 1] in _SPACE:
+            end -= 1
+        raw = utf8[start:end].decode("utf-8", "replace")
+        if ascii_row:
+            column, end_column = start - first + 1, max(start + 1, end) - first
+        else:
+            column = self._source.column_of(start, line)
+            end_column = max(column, column + len(raw) - 1)
+        span = Span(self._source.source, line, line, column, end_column)
+        data_start = self._source.data_offset(start)
+        data_end = self._source.data_offset(end)
+        return Cell(" ".join(text.split()), raw, span, data_start, data_end, links)

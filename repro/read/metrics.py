@@ -1,0 +1,180 @@
+"""Tables of losses by step or epoch, the window that each figure is a mean over, and memory by precision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from repro.card import BlockKind, Cell, Table
+from repro.number import Number
+from repro.read.document import Document
+from repro.read.names import SPELLINGS
+from repro.read.parameters import precisions_in
+from repro.read.statement import Gathered, Memory, Reading
+from repro.read.values import as_int, fold, left_open, number
+
+_STEP = re.compile(
+    r"^(?:(?:global|training|train|optimi[sz]er|optimi[sz]ation|gradient|update) )?(?:steps?|iterations?|iters?|it|updates?)$"
+)
+_EPOCH = re.compile(r"^(?:training )?epochs?$")
+_NOTE = re.compile(r"\b(?:notes?|comments?|remarks?|change|delta|description|relative|vs|difference)\b|^δ|Δ")
+_VALIDATION = re.compile(r"\b(?:validation|valid|val|eval|evaluation|dev|test)\b")
+_WORDS = "two three four five six seven eight nine ten twenty".split()
+_COUNT = r"(\d{1,6})"
+_WINDOW = (
+    re.compile(rf"\b{_COUNT}[- ](?:optimi[sz]er[- ]|training[- ])?steps?[- ](?:running |moving |trailing )?(?:mean|average|avg|window)", re.I),
+    re.compile(
+        rf"\b(?:mean|average[ds]?|avg|smoothed|averaging)\b[^.;]{{0,60}}?\b{_COUNT}\s*(?:logged |optimi[sz]er |training |gradient )*(?:steps?|updates?|iterations?)\b", re.I
+    ),
+    re.compile(rf"\bwindows?\s*(?:of|=|:|size)\s*{_COUNT}\b", re.I),
+)  # fmt: skip
+_SINGLE = re.compile(
+    r"\b(?:single|one|individual)[- ](?:optimi[sz]er[- ])?step\b|\bnot averaged\b|\bun-?smoothed\b", re.I
+)
+_CENTRED = re.compile(r"\bcent(?:er|re)d\b|\bstarting at\b|\bexponential\b|\bEMA\b", re.I)
+_MEMORY = re.compile(r"\b(?:v ?ram|memory|gpu memory|ram)\b")
+_PRECISION = re.compile(r"\b(?:precision|quanti[sz]ation|dtype|format|quant|mode|type)\b")
+
+
+def read_metric_tables(doc: Document) -> Gathered:
+    """Loss readings and memory figures of every table in the card that has them."""
+    readings: list[Reading] = []
+    memories: list[Memory] = []
+    for index, block in enumerate(doc.blocks):
+        if block.kind is BlockKind.TABLE and block.table is not None:
+            found = list(_readings(doc, index, block.table))
+            readings.extend(found)
+            if not found:
+                memories.extend(_memories(block.table))
+    return Gathered(readings=tuple(readings), memories=tuple(memories))
+
+
+def window_in(text: str) -> tuple[int, str]:
+    """How many optimizer steps a text says that a figure is the mean of, ending at its step; 0 where it does not say.
+
+    The second is why it cannot be told where a window is stated of another kind (centred, exponential).
+    """
+    if _CENTRED.search(text) and re.search(r"(?i)\b(?:mean|average|smooth|window|EMA|moving)", text):
+        return 0, "the card states a window that does not end at the step"
+    for pattern in _WINDOW:
+        if match := pattern.search(text):
+            count = int(match.group(1))
+            return (count, "") if count > 0 else (0, "")
+    return (1, "") if _SINGLE.search(text) else (0, "")
+
+
+def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
+    heads = [fold(re.sub(r"\([^()]*\)", " ", cell.text)) for cell in table.header]
+    step = next((i for i, head in enumerate(heads) if _STEP.match(head)), None)
+    epoch = next((i for i, head in enumerate(heads) if _EPOCH.match(head)), None)
+    losses = [i for i, head in enumerate(heads) if re.search(r"\bloss\b", head) and i not in (step, epoch)]
+    if not losses or (step is None and epoch is None) or not table.rows:
+        return
+    note = next((i for i, head in enumerate(heads) if _NOTE.search(head) and i not in losses), None)
+    around, around_why = _window_around(doc, index)
+    stage = doc.stage_hint(index)
+    others = [i for i, h in enumerate(heads) if i not in (step, epoch, note, *losses) and h and h not in SPELLINGS]
+    for column in (*losses, *others):
+        head = heads[column]
+        is_loss = column in losses
+        split = "validation" if _VALIDATION.search(head) or not is_loss else "train"
+        window, why = window_in(table.header[column].text)
+        if not window and not why and is_loss and split == "train":
+            window, why = around, around_why
+        metric = ("eval_loss" if split == "validation" else "loss") if is_loss else head.replace(" ", "_")
+        decimal_comma = any("," in row[column].text and not _grouped(row[column].text) for row in table.rows[:200])
+        for row in table.rows:
+            cell = row[column]
+            step_number = number(row[step].text) if step is not None else None
+            epoch_number = number(row[epoch].text) if epoch is not None else None
+            step_value = as_int(step_number) if step_number else None
+            if step_value is None and epoch_number is None:
+                continue
+            if not cell.text or (not is_loss and number(cell.text) is None):
+                continue
+            if cell.text.strip().lower() in ("no log", "nan", "n/a", "-"):
+                continue
+            read, unread = _loss(cell, decimal_comma)
+            yield Reading(
+                metric=metric,
+                printed=cell.text,
+                span=cell.span,
+                number=read,
+                step=step_value,
+                step_printed=row[step].text if step is not None else "",
+                step_cell=row[step] if step is not None else None,
+                epoch=epoch_number.value if epoch_number else None,
+                split=split,
+                stage=stage,
+                window=window or 1,
+                window_why=why,
+                cell=cell,
+                note=row[note] if note is not None and column == losses[0] and row[note].text else None,
+                why=unread,
+                group=index,
+            )
+
+
+def _grouped(text: str) -> bool:
+    return re.fullmatch(r"[-+]?\d{1,3},\d{3}", text.strip()) is not None
+
+
+def _loss(cell: Cell, decimal_comma: bool) -> tuple[Number | None, str]:
+    """A figure's number; a comma that may be a decimal or a thousands separator is not guessed at."""
+    if left_open(cell.text):
+        return None, "left open on the card"
+    text = cell.text
+    if _grouped(text):
+        if not decimal_comma:
+            return None, "the comma may be a decimal point or a thousands separator"
+        text = text.replace(",", ".")
+    read = number(text)
+    if read is not None and text != cell.text:
+        read = Number(cell.text, read.value, read.last_digit, read.unit, read.approximate)
+    return read, "" if read else "not a number this reader can be sure of"
+
+
+def _window_around(doc: Document, index: int) -> tuple[int, str]:
+    """The window that a paragraph or list item beside the table states for its losses."""
+    block = doc.blocks[index]
+    for step in (-1, 1, -2, 2):
+        place = index + step
+        if not 0 <= place < len(doc.blocks) or doc.blocks[place].heading_path != block.heading_path:
+            continue
+        beside = doc.blocks[place]
+        if beside.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM):
+            window, why = window_in(beside.text)
+            if (window or why) and re.search(
+                r"(?i)\b(?:loss\w*|reading|figure|value|number|metric|row|table|logged)", beside.text
+            ):
+                return window, why
+    return 0, ""
+
+
+def _memories(table: Table) -> Iterator[Memory]:
+    heads = [fold(cell.text) for cell in table.header]
+    memory = next((i for i, head in enumerate(heads) if i and _MEMORY.search(head)), None)
+    if memory is None or not (_PRECISION.search(heads[0]) or any(precisions_in(r[0].text) for r in table.rows[:20])):
+        return
+    devices = next(
+        (i for i, head in enumerate(heads) if i != memory and re.search(r"\bgpus?\b|\bhardware\b", head)), None
+    )
+    for row in table.rows[:100]:
+        named = precisions_in(row[0].text)
+        cell = row[memory]
+        if not cell.text or not named:
+            continue
+        read = number(cell.text)
+        if read is not None and not read.unit and "gb" in heads[memory].split():
+            read = Number(read.printed, read.value, read.last_digit, "GB", read.approximate)
+        gpus = tuple(p.strip() for p in row[devices].text.split(",") if p.strip()) if devices is not None else ()
+        yield Memory(
+            named[0],
+            row[0].text,
+            cell.text,
+            cell.span,
+            read,
+            cell,
+            gpus,
+            row[devices].text if devices is not None else "",
+        )

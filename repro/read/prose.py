@@ -1,0 +1,150 @@
+"""What sentences say: shares of data sets, epochs, rates, base models, frameworks, methods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from repro.card import Block, BlockKind, Span
+from repro.read.document import Document, hub_id, stage_in
+from repro.read.names import METHOD_TITLES, methods_in
+from repro.read.parameters import interpret
+from repro.read.statement import Gathered, Statement
+from repro.read.values import left_open
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n+")
+_NUMERAL = r"(~?\d[\d.,]*(?:e[-+−]?\d+)?(?:\s?[x×]\s?10\s?\^?\s?[-−⁻]?[\d⁰-⁹]+)?|\d+e[-−]\d+)"
+_TRAINED = re.compile(
+    r"(?i)\b(?:train(?:ed|ing)?|fine-?tun(?:ed|ing)|aligned|optimi[sz]ed|tuned|hyper-?parameters?|used)\b"
+)
+_OTHERS = re.compile(
+    r"(?i)\b(?:pre-?train\w*|original(?:ly)?|baseline|paper|should|recommend\w*|if you|you can|e\.g\.|for example|unlike|"
+    r"compared|instead|inference|generat\w+|sampl(?:ing|ed) with|evaluat\w+|benchmark\w*|other models?|teacher|"
+    r"previous|earlier|future|plan(?:ned)?|will be|tried|experiment\w*)\b"
+)
+_SHARE = re.compile(
+    r"(?<![\w.,])(\d+(?:\.\d+)?\s?%)\s+(?:(?:random|uniform|stratified|uniformly|randomly)\s+)*"
+    r"(?:(?:sampled?|subset|subsample|split|portion|slice|share)\s+)?(?:of|from)\s+(?:the\s+|its\s+)?(\S.{0,120})",
+    re.IGNORECASE,
+)
+_NOT_SHARE = re.compile(
+    r"(?i)\b(?:valid\w*|held|test|evaluat\w*|dev|accuracy|improv\w*|better|worse|of the (?:time|parameters|tokens)|faster|"
+    r"memory|reduc(?:es|ed|tion)|flipped|noise|win|parameters|weights)\b"
+)
+_PARAMETERS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("num_epochs", re.compile(r"(?i)\bfor\s+(?:a total of\s+)?(~?\d+(?:\.\d+)?|one|two|three|four|five)\s+(?:full |complete |training )?epochs?\b")),
+    ("learning_rate", re.compile(rf"(?i)\b(?:learning rate|lr)\s*(?:\([^)]*\)\s*)?(?:of|=|:|is|was|set to|at)?\s*{_NUMERAL}")),
+    ("effective_batch_size", re.compile(r"(?i)\b(?:effective|global|total)\s+(?:train(?:ing)?\s+)?batch size\s*(?:of|=|:|is|was)?\s*(\d[\d,]*)(?!\s*(?:K|M|tokens|\.\d|[x×]))")),
+    ("warmup_ratio", re.compile(r"(?i)\bwarm-?up ratio\s*(?:of|=|:|is|was)?\s*(\d*\.?\d+\s?%?)")),
+    ("max_seq_length", re.compile(r"(?i)\b(?:max(?:imum)?\.?\s+)?(?:sequence|seq)\s+length\s*(?:of|=|:|is|was)?\s*(\d[\d,]*)(?!\s*[kK.])")),
+    ("beta", re.compile(r"(?i)\b(?:beta|β)\s*(?:of|=|:|is|was|set to)\s*(\d*\.?\d+)")),
+    ("weight_decay", re.compile(rf"(?i)\bweight decay\s*(?:of|=|:|is|was)?\s*{_NUMERAL}")),
+    ("seed", re.compile(r"(?i)\b(?:random\s+)?seed\s*(?:of|=|:|is|was)?\s*(\d{1,9})(?![\d.])")),
+)  # fmt: skip
+_BASE = re.compile(
+    r"(?i)\b(?:fine-?tuned|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned)\s+(?:\w+\s+){0,3}?"
+    r"(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+(?:the\s+)?(?:base\s+model\s+)?$"
+)
+_FRAMEWORKS: tuple[tuple[str, str], ...] = (
+    ("open-instruct", r"open[-_ ]instruct"), ("trl", r"\btrl\b"), ("axolotl", r"\baxolotl\b"),
+    ("llama-factory", r"\bllama[-_ ]?factory\b"), ("unsloth", r"\bunsloth\b"),
+    ("alignment-handbook", r"\balignment[- ]handbook\b"), ("torchtune", r"\btorchtune\b"),
+    ("nemo-aligner", r"\bnemo[- ]aligner\b"), ("openrlhf", r"\bopenrlhf\b"), ("ms-swift", r"\b(?:ms-)?swift\b"),
+    ("transformers", r"\btransformers\b"), ("autotrain", r"\bautotrain\b"),
+)  # fmt: skip
+_BUILT = re.compile(
+    r"(?i)\b(?:built|trained|fine-?tuned|train(?:ing)?|made|tuned)\b[^.]{0,60}?\b(?:using|with|on|by|via|in|framework|codebase|library)\b"
+)
+_METHOD_SENTENCE = re.compile(
+    r"(?i)\b(?:trained|fine-?tuned|aligned|tuned|optimi[sz]ed|training|post-?trained)\b[^.]{0,80}?\b(?:with|using|via|through|by)\b[^.]{0,80}"
+    r"|^(?:a |an |the )?[^.]{0,80}\bmodel (?:trained|fine-?tuned|aligned)\b"
+)
+
+
+def read_prose(doc: Document) -> Gathered:
+    """Statements of the card's sentences, paragraphs and list items alike."""
+    found: list[Statement] = []
+    for index, block in enumerate(doc.blocks):
+        if block.kind is BlockKind.PARAGRAPH or (block.kind is BlockKind.LIST_ITEM and len(block.text) > 20):
+            if len(block.text) > 20_000:
+                continue
+            hint = doc.stage_hint(index)
+            found.extend(_links(doc, block))
+            for sentence in _SENTENCE.split(block.text):
+                if len(sentence) < 2000:
+                    found.extend(_sentence(doc, index, block, sentence, hint))
+    return Gathered(statements=tuple(found))
+
+
+def framework_of(text: str) -> str:
+    """The training framework that a text names, or empty: "allenai/open-instruct" is "open-instruct"."""
+    lowered = text.lower()
+    return next((name for name, pattern in _FRAMEWORKS if re.search(pattern, lowered)), "")
+
+
+def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str) -> Iterator[Statement]:
+    named = methods_in(sentence)
+    stage = named[0] if len(named) == 1 else hint if not named else ""
+
+    def made(key: str, printed: str) -> Iterator[Statement]:
+        for p in interpret(key, printed.rstrip(".,")):
+            if p.value is not None:
+                place = doc.locate(block.span, p.printed)
+                yield Statement(p.key, p.printed, place, p.value, p.number, p.why, stage, "", "prose")
+
+    if (built := _BUILT.search(sentence)) and not _OTHERS.search(sentence):
+        name = framework_of(sentence[built.start() :])
+        if name:
+            place = doc.locate(block.span, name)
+            yield Statement("framework", name, place, name, None, "", stage, "", "prose")
+    if named and len(named) <= 2 and _METHOD_SENTENCE.search(sentence) and not _OTHERS.search(sentence):
+        for name in named:
+            title = METHOD_TITLES.get(name, name.upper())
+            yield Statement("method", title, block.span, title, None, "", "", "", "prose")
+    if match := _SHARE.search(sentence):
+        samples = re.search(r"(?i)\b(?:sample|subset|subsample|random)\b", match.group(0))
+        if (samples or re.search(r"(?i)\btrained\b|\bfine-?tuned\b", sentence)) and not _NOT_SHARE.search(sentence):
+            yield from made("dataset_fraction", match.group(1))
+    if not _TRAINED.search(sentence) or _OTHERS.search(sentence) or doc.elsewhere(index) or "|" in sentence:
+        return
+    if block.kind is BlockKind.LIST_ITEM and ":" in sentence[:60]:
+        return  # "label: value" items are read as lists
+    for key, pattern in _PARAMETERS:
+        matches = pattern.findall(sentence)
+        if len(matches) == 1:
+            yield from made(key, matches[0])
+
+
+def _links(doc: Document, block: Block) -> Iterator[Statement]:
+    """Base models and data sets that a sentence links: "a fine-tuned version of [X](https://huggingface.co/X)"."""
+    if not block.links:
+        return
+    source = "\n".join(doc.lines[block.span.line - 1 : block.span.end_line])
+    for match in re.finditer(r"\[([^\[\]]*)\]\(\s*<?([^()\s>]+)", source[:20_000]):
+        text, link = match.group(1).strip("`*"), match.group(2)
+        kind, found = hub_id(link)
+        before = " ".join(source[max(0, match.start() - 160) : match.start()].split()) + " "
+        if text == "None" and link.rstrip("/").endswith("/None") and _BASE.search(before):
+            why = "left open on the card"
+            yield Statement("base_model", text, doc.locate(block.span, text), None, None, why, "", "", "prose")
+        elif kind == "model" and _BASE.search(before) and not doc.is_own_name(found):
+            yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
+        elif kind == "dataset" and re.search(
+            r"(?i)\b(?:train(?:ed)?|fine-?tuned|sample|subset|aligned)\b[^.]{0,80}\b(?:on|from|of|with|using)\b[^.\[]{0,60}$",
+            before,
+        ):
+            stage = stage_in(before.rsplit(". ", 1)[-1])
+            place = _line(block.span, source, match.start())
+            yield Statement("dataset", found, doc.locate(place, found), found, None, "", stage, "", "prose")
+
+
+def _line(span: Span, source: str, offset: int) -> Span:
+    line = span.line + source.count("\n", 0, offset)
+    return Span(span.source, line, line)
+
+
+def own_method(statements: tuple[Statement, ...]) -> str:
+    """The method that exactly the statements of key "method" agree on, or empty."""
+    named = {methods_in(str(s.value)) for s in statements if s.key == "method" and s.value and not left_open(s.printed)}
+    single = {names[0] for names in named if len(names) == 1}
+    return single.pop() if len(single) == 1 and all(len(n) <= 1 for n in named) else ""

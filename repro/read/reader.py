@@ -1,0 +1,44 @@
+"""A card's bytes to the card as written and the spec of what it says."""
+
+from __future__ import annotations
+
+from repro.card import Card
+from repro.read.claims import claims
+from repro.read.code_blocks import code_blocks
+from repro.read.dialects import dialect_of
+from repro.read.document import document
+from repro.read.identity import identity_facts
+from repro.read.markdown import read_card
+from repro.read.stages import assign
+from repro.spec import Spec
+
+
+def read(data: bytes, source: str) -> tuple[Card, Spec]:
+    """The card that `data` is and what it says; never raises: what cannot be read is a problem or a reason.
+
+    `source` is a path as the user gave it, or repo@revision:README.md.
+    """
+    card = read_card(data, source)
+    return card, read_spec(card)
+
+
+def read_spec(card: Card) -> Spec:
+    """Everything the card says: facts, stages, claims and code, each with its lines."""
+    doc = document(card)
+    dialect = dialect_of(card)
+    gathered = dialect.read(doc)
+    facts = identity_facts(doc, gathered)
+    assignment = assign(doc, gathered, facts)
+    code = code_blocks(doc)
+    return Spec(
+        source=card.source,
+        name=card.name,
+        card_sha256=card.sha256,
+        dialect=dialect.name,
+        facts=facts,
+        stages=assignment.stages,
+        claims=claims(doc, gathered, assignment, facts, code, dialect.trainer_logs),
+        code=code,
+        problems=card.problems,
+        text=card.text,
+    )

@@ -1,0 +1,98 @@
+"""A card's bytes as text that a parser can take, with the way back from every position to line, column and byte."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from repro.card import Span
+
+BOM = b"\xef\xbb\xbf"
+_NEWLINE = re.compile(r"\r\n?")
+_BAD_BYTE = re.compile("[\udc80-\udcff]")
+_CHANGED = re.compile("\r\n?|[\udc80-\udcff]")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """Text with LF newlines and no BOM (`text`), its UTF-8 (`utf8`), and how both lie in the original bytes."""
+
+    source: str
+    data: bytes
+    text: str
+    utf8: bytes
+    lines: tuple[str, ...]
+    line_starts: tuple[int, ...]
+    """Byte offset in `utf8` at which each line starts."""
+    shift_at: tuple[int, ...]
+    """Offsets in `utf8` from which the next `shift_by` holds, ascending."""
+    shift_by: tuple[int, ...]
+    """What to add to an offset in `utf8` to get one in `data`."""
+
+    def line_of(self, offset: int) -> int:
+        """The line, from 1, that the byte of `utf8` stands on."""
+        return max(1, bisect_right(self.line_starts, offset))
+
+    def data_offset(self, offset: int) -> int:
+        """The offset in `data` of an offset in `utf8`."""
+        place = bisect_right(self.shift_at, offset) - 1
+        return offset + (self.shift_by[place] if place >= 0 else 0)
+
+    def column_of(self, offset: int, line: int) -> int:
+        """The column, from 1, in characters."""
+        return len(self.utf8[self.line_starts[line - 1] : offset].decode("utf-8", "replace")) + 1
+
+    def span(self, start: int, end: int) -> Span:
+        """Whole lines from the byte `start` to the last byte before `end` that is not white space."""
+        while end > start and self.utf8[end - 1 : end] in (b"\n", b" ", b"\t"):
+            end -= 1
+        first = self.line_of(start)
+        return Span(self.source, first, max(first, self.line_of(max(start, end - 1))))
+
+
+def decode(data: bytes, source: str) -> SourceText:
+    """`data` as text: each undecodable byte becomes U+FFFD, a BOM is dropped, newlines become LF. Never raises."""
+    start = len(BOM) if data.startswith(BOM) else 0
+    body = data[start:]
+    decoded = body.decode("utf-8", "surrogateescape")
+    shift_at, shift_by = [0], [start]
+    if _CHANGED.search(decoded):
+        shift_at, shift_by = _shifts(decoded, start)
+        decoded = _BAD_BYTE.sub("\ufffd", _NEWLINE.sub("\n", decoded))
+    text = decoded
+    utf8 = text.encode("utf-8")
+    starts = [0]
+    place = utf8.find(b"\n")
+    while place >= 0:
+        starts.append(place + 1)
+        place = utf8.find(b"\n", place + 1)
+    return SourceText(
+        source=source,
+        data=data,
+        text=text,
+        utf8=utf8,
+        lines=tuple(text.split("\n")),
+        line_starts=tuple(starts),
+        shift_at=tuple(shift_at),
+        shift_by=tuple(shift_by),
+    )
+
+
+def _shifts(decoded: str, start: int) -> tuple[list[int], list[int]]:
+    """Where the normalised text gains or loses bytes: a bad byte becomes three (U+FFFD), CR LF becomes one."""
+    at, by = [0], [start]
+    written, done = 0, 0
+    shift = start
+    for match in _CHANGED.finditer(decoded):
+        written += len(decoded[done : match.start()].encode("utf-8"))
+        done = match.end()
+        if match.group().startswith("\r"):
+            written += 1
+            shift += len(match.group()) - 1
+        else:
+            written += 3
+            shift += 1 - 3
+        at.append(written)
+        by.append(shift)
+    return at, by

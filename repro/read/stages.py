@@ -1,0 +1,265 @@
+"""Statements to training stages: which stage each belongs to, what it starts from, on what data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from repro.card import Span
+from repro.read.document import Document
+from repro.read.names import METHOD_TITLES, STAGE_ORDER, TRAINING, method_of, methods_in
+from repro.read.prose import framework_of, own_method
+from repro.read.statement import Gathered, Part, Statement
+from repro.read.values import fold
+from repro.spec import AnyFact, DatasetRef, Fact, Origin, Stage, missing
+
+_FINE_TUNED = re.compile(r"(?i)\bfine-?tuned version of\b|\btrained using\b|\bthis model was (?:fine-?tuned|trained)\b")
+_NOT_TRAINED = frozenset("merge mergekit gguf gptq awq quantized exl2 mlx onnx openvino".split())
+UNNAMED = "the card does not say for which stage: taken for the one that makes this model"
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A stage while its statements are gathered."""
+
+    name: str
+    part: Part | None = None
+    statements: list[Statement] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The stages of a card and which of them a hint means."""
+
+    stages: tuple[Stage, ...]
+    default: str
+    hints: dict[str, str]
+
+    def of(self, hint: str) -> str:
+        """The stage's name for a hint; the stage that makes this model where there is none."""
+        return self.hints.get(hint, self.default)
+
+
+def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Assignment:
+    """The card's stages in the order of training, every training statement assigned to one of them."""
+    method = card_method(doc, gathered)
+    structured = [s for s in gathered.statements if s.key in TRAINING and s.medium != "prose" and s.medium != "diagram"]
+    unhinted = any(not s.stage for s in structured) or any(not r.stage for r in gathered.readings)
+    wanted = [p.stage for p in gathered.parts]
+    wanted += [s.stage for s in structured] + [r.stage for r in gathered.readings]
+    wanted += [s.stage for s in gathered.statements if not s.known]
+    hints = list(dict.fromkeys(hint for hint in wanted if hint))
+    names = _names(hints, method)
+    drafts = {name: _Draft(name) for name in dict.fromkeys(names.values())}
+    if method and method not in drafts:
+        numbered = [n for h, n in names.items() if h.startswith("#")]
+        if not numbered or unhinted:
+            drafts[method] = _Draft(method)
+    if not drafts and (structured or gathered.readings or _says_trained(doc, gathered)):
+        drafts["fine-tuning"] = _Draft("fine-tuning")
+    elif not method and unhinted and not gathered.parts and not any(h for h in hints if not h.startswith("#")):
+        drafts.setdefault("fine-tuning", _Draft("fine-tuning"))
+    for part in gathered.parts:
+        drafts[part.stage].part = part
+    ordered = _ordered(list(drafts.values()), gathered.parts)
+    default = method if method in drafts else (ordered[-1].name if ordered else "")
+    for statement in gathered.statements:
+        target = names.get(statement.stage, statement.stage) if statement.stage else default
+        if target in drafts and (statement.key in TRAINING or statement.key in _STAGE_KEYS or not statement.known):
+            drafts[target].statements.append(statement)
+    stages = tuple(_stage(doc, draft, ordered, default, gathered, facts) for draft in ordered)
+    return Assignment(stages, default, names)
+
+
+_STAGE_KEYS = frozenset(("dataset", "base_model", "model_id", "framework", "hardware", "method"))
+
+
+def _names(hints: list[str], method: str) -> dict[str, str]:
+    """A unique stage name for every hint: "#1" and "#2" of one method are "sft" and "sft-2"."""
+    names: dict[str, str] = {}
+    for hint in hints:
+        if hint.startswith("#"):
+            stem = method or "fine-tuning"
+            names[hint] = stem if hint == "#1" else f"{stem}-{hint[1:]}"
+        else:
+            names[hint] = hint
+    return names
+
+
+def card_method(doc: Document, gathered: Gathered) -> str:
+    """The method that made the card's own model, by the strongest place that names exactly one."""
+    for part in gathered.parts:
+        if part.this_model:
+            return part.stage
+    if gathered.parts:
+        return gathered.parts[-1].stage
+    labelled = tuple(s for s in gathered.statements if s.key == "method" and s.medium in ("table", "list", "dialect"))
+    if method := own_method(labelled):
+        return method
+    tags = doc.card.front_matter.get("tags")
+    named = {m for tag in (tags if isinstance(tags, list) else []) if isinstance(tag, str) for m in methods_in(tag)}
+    for text in (doc.title, *sorted(doc.names)):
+        if method := method_of(text):
+            return method
+    if len(named) == 1:
+        return named.pop()
+    if any(s.key in ("beta", "loss_type") and s.stage == "dpo" for s in gathered.statements):
+        return "dpo"
+    return own_method(tuple(s for s in gathered.statements if s.key == "method"))
+
+
+def _says_trained(doc: Document, gathered: Gathered) -> bool:
+    tags = doc.card.front_matter.get("tags")
+    if isinstance(tags, list) and _NOT_TRAINED & {str(tag).lower() for tag in tags}:
+        return False
+    said = any(s.key in ("method", "dataset", "dataset_fraction", "num_epochs") for s in gathered.statements)
+    return said or any(_FINE_TUNED.search(b.text) for b in doc.blocks if b.text and len(b.text) < 5000)
+
+
+def _ordered(drafts: list[_Draft], parts: tuple[Part, ...]) -> list[_Draft]:
+    drawn = {part.stage: i for i, part in enumerate(parts)}
+
+    def rank(draft: _Draft) -> tuple[float, str]:
+        stem, _, number = draft.name.partition("-") if draft.name[-1:].isdigit() else (draft.name, "", "")
+        if draft.name in drawn:
+            return (float(drawn[draft.name]), "")
+        if drawn and "dpo" in drawn and stem == "sft":
+            return (-1.0, number)
+        place = STAGE_ORDER.index(stem) if stem in STAGE_ORDER else len(STAGE_ORDER)
+        return (float(place) + (100 if drawn else 0), number)
+
+    return sorted(drafts, key=rank)
+
+
+def _stage(
+    doc: Document, draft: _Draft, ordered: list[_Draft], default: str, gathered: Gathered, facts: tuple[AnyFact, ...]
+) -> Stage:
+    place = ordered.index(draft)
+    last = draft.name == default
+    doubt = UNNAMED if len(ordered) > 1 else ""
+    settled = _settle_batch([s for s in draft.statements if s.key in TRAINING or not s.known])
+    own: list[AnyFact] = []
+    for s in settled:
+        if s.key != "total_steps":
+            own.append(s.fact(doubt if not s.stage and s.medium in ("table", "list", "code") else ""))
+    frameworks = [s for s in draft.statements if s.key == "framework" and s.value is not None]
+    if not frameworks and len(ordered) > 1:
+        frameworks = [s for s in gathered.statements if s.key == "framework" and s.value is not None and not s.stage]
+    own.extend(replace(s.fact(), value=framework_of(str(s.value)) or s.value) for s in frameworks)
+    own.extend(s.fact() for s in draft.statements if s.key == "hardware")
+    spans = [f.span for f in own if f.span is not None]
+    return Stage(
+        name=draft.name,
+        method=_method_title(draft, last, gathered),
+        base=_base(draft, place, ordered, last, facts),
+        produces=_produces(draft, place, ordered, last, facts),
+        datasets=_datasets(draft, last, len(ordered), gathered, facts),
+        facts=tuple(own),
+        span=draft.part.span if draft.part else spans[0] if spans else None,
+    )
+
+
+def _method_title(draft: _Draft, last: bool, gathered: Gathered) -> str:
+    stem = re.sub(r"-\d+$", "", draft.name)
+    for statement in gathered.statements:
+        if statement.key == "method" and last and methods_in(str(statement.value)) == (stem,):
+            return str(statement.value)
+    return METHOD_TITLES.get(stem, stem.upper())
+
+
+def _settle_batch(statements: list[Statement]) -> list[Statement]:
+    """A plain "batch size": one device's where the whole step's is stated too, the step's where nothing multiplies it."""
+    keys = {s.key for s in statements}
+    settled: list[Statement] = []
+    for s in statements:
+        if s.key == "batch_size":
+            if "effective_batch_size" in keys and "per_device_batch_size" not in keys:
+                s = replace(s, key="per_device_batch_size", why=_also(s, "the whole step's batch is stated apart"))
+            elif not keys & {"gradient_accumulation_steps", "num_devices", "effective_batch_size"}:
+                s = replace(s, key="effective_batch_size", why=_also(s, "nothing stated multiplies it"))
+            else:
+                s = replace(s, why=_also(s, "may be one device's or the whole step's"))
+        settled.append(s)
+    return settled
+
+
+def _also(statement: Statement, why: str) -> str:
+    return "; ".join(w for w in (statement.why, why) if w)
+
+
+def _base(draft: _Draft, place: int, ordered: list[_Draft], last: bool, facts: tuple[AnyFact, ...]) -> AnyFact:
+    if draft.part and draft.part.base:
+        return Fact("base_model", draft.part.base, Origin.STATED, draft.part.base, draft.part.base_span)
+    for statement in draft.statements:
+        if statement.key == "base_model" and statement.stage and statement.value is not None:
+            return statement.fact()
+    stated = [f for f in facts if f.key == "base_model" and f.known]
+    parent = next(
+        (f for f in stated if len(ordered) > 1 and method_of(str(f.value)) in {d.name for d in ordered}), None
+    )
+    if parent is not None:
+        made_by = method_of(str(parent.value))
+        if place > 0 and ordered[place - 1].name == made_by and draft.name != made_by:
+            return parent
+        if draft.name == made_by:
+            return missing(
+                "base_model", f"the card names the model that this stage makes ({parent.value}), not its base"
+            )
+    if place == 0 and stated:
+        return stated[0]
+    if place > 0:
+        before = ordered[place - 1]
+        return missing("base_model", f"the model of the stage before it ({before.name}), which the card does not name")
+    return missing("base_model")
+
+
+def _produces(draft: _Draft, place: int, ordered: list[_Draft], last: bool, facts: tuple[AnyFact, ...]) -> AnyFact:
+    if draft.part and draft.part.produces:
+        part = draft.part
+        return Fact("model_id", part.produces, Origin.STATED, part.produces, part.produces_span)
+    for statement in draft.statements:
+        if statement.key == "model_id" and statement.stage and statement.value is not None:
+            return statement.fact()
+    if last:
+        return next((f for f in facts if f.key == "model_id" and f.known), missing("model_id"))
+    for fact in facts:
+        if fact.key == "base_model" and fact.known and method_of(str(fact.value)) == draft.name and len(ordered) > 1:
+            return replace(fact, key="model_id")
+    return missing("model_id")
+
+
+def _datasets(
+    draft: _Draft, last: bool, stages: int, gathered: Gathered, facts: tuple[AnyFact, ...]
+) -> tuple[DatasetRef, ...]:
+    """The stage's data sets; a name that only abbreviates a repository's is that repository."""
+    found: list[tuple[str, Span | None]] = []
+    said = [s for s in draft.statements if s.key == "dataset" and isinstance(s.value, str)]
+    found.extend((str(s.value), s.span) for s in sorted(said, key=lambda s: s.medium == "prose"))
+    if draft.part and draft.part.dataset:
+        found.append((draft.part.dataset, draft.part.span))
+    taken = {s.value for s in gathered.statements if s.key == "dataset"}
+    for fact in facts:
+        if fact.key == "datasets" and fact.why == "front matter" and isinstance(fact.value, tuple):
+            for name in fact.value:
+                hint = method_of(name) or ("dpo" if re.search(r"(?i)preference|feedback", name) else "")
+                if (
+                    stages == 1
+                    or hint == draft.name
+                    or (last and not hint and len(fact.value) == 1 and name not in taken)
+                ):
+                    found.append((name, fact.span))
+    merged: list[tuple[str, Span | None]] = []
+    repositories = [name for name, _ in found if "/" in name]
+    for name, span in found:
+        words = set(fold(name).split()) - {"the", "dataset", "data", "set"}
+        whole = next((r for r in repositories if r != name and "/" not in name and words <= set(fold(r).split())), name)
+        if whole not in [n for n, _ in merged]:
+            merged.append((whole, span))
+    fraction = next((s for s in draft.statements if s.key == "dataset_fraction" and s.value is not None), None)
+    rows = next((s for s in draft.statements if s.key == "dataset_rows" and s.value is not None), None)
+    refs = [DatasetRef(name, span=span) for name, span in merged]
+    if len(refs) == 1 and fraction is not None:
+        refs[0] = replace(refs[0], fraction=fraction.fact())
+    if len(refs) == 1 and rows is not None:
+        refs[0] = replace(refs[0], rows=rows.fact())
+    return tuple(refs)

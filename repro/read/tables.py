@@ -1,0 +1,180 @@
+"""Tables of parameters: label and value, one column a stage, or one column a parameter."""
+
+from __future__ import annotations
+
+import re
+
+from repro.card import BlockKind, Cell, Table
+from repro.read.document import REPO_ID, Document, hub_id, stage_in
+from repro.read.names import TELLING, TRAINING, method_of, term
+from repro.read.parameters import interpret
+from repro.read.statement import Gathered, Statement
+from repro.read.values import fold, left_open, number
+
+MAX_ROWS = 2000
+"""A longer table is data, not parameters."""
+_LABEL = frozenset(
+    "parameter parameters hyperparameter hyperparameters attribute setting settings property field key name config "
+    "configuration item option argument detail info".split()
+) | {"", "model detail", "training parameter", "hyper parameter", "model attribute", "training hyperparameter"}  # fmt: skip
+_VALUE = frozenset("value values setting details description detail info used".split()) | {"value used", ""}
+_REMARK = re.compile(
+    r"\b(?:notes?|comments?|meaning|source|why|reason|default|explanation|remarks?|description|unit)\b"
+)
+
+
+def read_parameter_tables(doc: Document) -> Gathered:
+    """Statements of every table of parameters or attributes in the card."""
+    found: list[Statement] = []
+    for index, block in enumerate(doc.blocks):
+        if block.kind is BlockKind.TABLE and block.table is not None and len(block.table.rows) <= MAX_ROWS:
+            found.extend(_by_rows(doc, index, block.table) or _by_columns(doc, index, block.table))
+    return Gathered(statements=tuple(found))
+
+
+def _by_rows(doc: Document, index: int, table: Table) -> list[Statement]:
+    """A table with a label in its first column and a value in each of the others that is a value's."""
+    header = table.header
+    if len(header) < 2:
+        return []
+    rows = list(table.rows)
+    header_term = term(header[0].text)
+    header_is_row = bool(header_term and header_term[0] in TRAINING and fold(header[1].text) not in _VALUE)
+    if header_is_row and number(header[1].text) is None and len(rows) < 2:
+        return []
+    if header_is_row:
+        rows.insert(0, header)
+    terms = [term(row[0].text) for row in rows]
+    keys = [t[0] for t in terms if t]
+    training = sum(key in TRAINING for key in keys)
+    telling = sum(key in TELLING for key in keys)
+    if not keys or (fold(header[0].text) not in _LABEL and len(keys) < 2 and not header_is_row):
+        return []
+    if len(keys) * 3 < len(rows) and not telling:
+        return []
+    is_training = bool(telling) or (training > 0 and doc.about_training(index))
+    hint = doc.stage_hint(index)
+    found: list[Statement] = []
+    for column, stage in _value_columns(doc, header, header_is_row):
+        for row, known in zip(rows, terms):
+            cell = row[column]
+            if not cell.raw and not row[0].raw:
+                continue
+            key, own_stage = known or ("", "")
+            if known is None:
+                if telling >= 2 and cell.text and row[0].text:
+                    found.append(_unknown(row[0], cell, own_stage or stage or hint))
+                continue
+            if key in TRAINING and not is_training:
+                continue
+            found.extend(statements(doc, key, row[0].text, cell, own_stage or stage or hint))
+    return found
+
+
+def _value_columns(doc: Document, header: tuple[Cell, ...], header_is_row: bool) -> list[tuple[int, str]]:
+    """The columns that hold values, each with the stage its header names."""
+    if header_is_row or len(header) == 2:
+        return [(1, "" if header_is_row else stage_in(header[1].text))]
+    columns = list(range(1, len(header)))
+    staged = [(c, method_of(header[c].text) or stage_in(header[c].text)) for c in columns]
+    if len([s for _, s in staged if s]) >= 2 and len({s for _, s in staged if s}) == len([s for _, s in staged if s]):
+        return [(c, s) for c, s in staged if s]
+    values = [c for c in columns if fold(header[c].text) in _VALUE and fold(header[c].text)]
+    if len(values) >= 1:
+        return [(values[0], "")]
+    own = [c for c in columns if doc.is_own_name(header[c].text) or re.search(r"(?i)\bthis\b", header[c].text)]
+    if len(own) == 1:
+        return [(own[0], "")]
+    rest = [c for c in columns if not _REMARK.search(fold(header[c].text))]
+    return [(rest[0], stage_in(header[rest[0]].text))] if len(rest) == 1 else []
+
+
+def _by_columns(doc: Document, index: int, table: Table) -> list[Statement]:
+    """A table whose header names parameters, with one row a training (or the row of this model)."""
+    terms = [term(cell.text) for cell in table.header]
+    if sum(bool(t and t[0] in TELLING) for t in terms) < 2 or not table.rows:
+        return []
+    first = fold(table.header[0].text)
+    rows = list(enumerate(table.rows, start=1))
+    if first in ("model", "models", "name", "checkpoint", "run") and terms[0] is None:
+        rows = [(1, row) for _, row in rows if doc.is_own_name(row[0].text) or "this model" in row[0].text.lower()]
+    if len(rows) > 4:
+        return []
+    hint = doc.stage_hint(index)
+    found: list[Statement] = []
+    for position, row in rows:
+        stage = stage_in(row[0].text) or (hint if len(rows) == 1 else f"#{position}")
+        for known, head, cell in zip(terms, table.header, row):
+            if known is not None and cell.raw:
+                found.extend(statements(doc, known[0], head.text, cell, known[1] or stage))
+    return found
+
+
+def _unknown(label: Cell, cell: Cell, stage: str) -> Statement:
+    read = number(cell.text)
+    key = fold(label.text).replace(" ", "_")[:60]
+    value = None if left_open(cell.text) else cell.text
+    why = "left open on the card" if value is None else "not a term this reader knows: kept as printed"
+    return Statement(key, cell.raw, cell.span, value, read, why, stage, label.text, "table", cell, known=False)
+
+
+def statements(doc: Document, key: str, label: str, cell: Cell, stage: str, medium: str = "table") -> list[Statement]:
+    """What one labelled cell states."""
+    text = cell.text
+    if key in ("base_model", "model_id", "dataset"):
+        return list(_references(key, label, cell, stage, medium))
+    if key in ("batch_size", "loss") and key == "loss":
+        return []
+    if key in ("framework", "hardware", "license", "method", "date", "language", "dataset_split", "framework_commit"):
+        if left_open(text):
+            return [
+                Statement(key, cell.raw, cell.span, None, None, "left open on the card", stage, label, medium, cell)
+            ]
+        link = next((link for link in cell.links if "github.com" in link), "")
+        value = link.split("github.com/", 1)[1] if key == "framework" and link and not text else text
+        return [Statement(key, text, cell.span, value, None, "", stage, label, medium, cell)]
+    return [
+        Statement(p.key, p.printed, cell.span, p.value, p.number, p.why, stage, label, medium, cell)
+        for p in interpret(key, text, label)
+    ]
+
+
+def _references(key: str, label: str, cell: Cell, stage: str, medium: str) -> list[Statement]:
+    """Models or data sets that a cell names, by link or by id, and the share of them that it gives."""
+    kind = "dataset" if key == "dataset" else "model"
+    ids: list[str] = []
+    for link in cell.links:
+        found_kind, found = hub_id(link)
+        if found_kind == kind and found not in ids:
+            ids.append(found)
+    if not ids:
+        ids = [found for found in REPO_ID.findall(cell.text) if not re.fullmatch(r"[\d.]+/[\d.]+", found)]
+    made: list[Statement] = []
+    if left_open(cell.text):
+        return [Statement(key, cell.raw, cell.span, None, None, "left open on the card", stage, label, medium, cell)]
+    if not ids:
+        name = re.sub(r"\s*\([^()]*\)\s*$", "", cell.text).strip()
+        why = "a name, not a repository"
+        made.append(Statement(key, name, cell.span, name, None, why, stage, label, medium, cell))
+    for found in ids:
+        made.append(Statement(key, found, cell.span, found, None, "", stage, label, medium, cell))
+    if key == "dataset" and len(ids) <= 1:
+        made.extend(_share_in(cell, stage, label, medium))
+    return made
+
+
+def _share_in(cell: Cell, stage: str, label: str, medium: str) -> list[Statement]:
+    """A share ("(10%)") or a row count ("(94,000 rows)") beside a data set's name."""
+    percents = re.findall(r"(?<![\w.])\d+(?:\.\d+)?\s?%", cell.text)
+    if len(percents) == 1 and not re.search(r"(?i)\b(?:test|valid\w*|eval\w*|held)\b", cell.text):
+        (parameter,) = interpret("dataset_fraction", percents[0])
+        return [
+            Statement(p.key, p.printed, cell.span, p.value, p.number, p.why, stage, label, medium) for p in (parameter,)
+        ]
+    rows = re.findall(r"((?:~\s?)?\d[\d,.]*\s?[kKM]?)\s+(?:rows|examples|samples|pairs|preference pairs)\b", cell.text)
+    if len(rows) == 1:
+        return [
+            Statement(p.key, p.printed, cell.span, p.value, p.number, p.why, stage, label, medium)
+            for p in interpret("dataset_rows", rows[0].strip())
+        ]
+    return []

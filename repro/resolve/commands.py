@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from repro.plan import Command, StagePlan
 from repro.resolve.data import REPO_ID
 from repro.resolve.recipes import framework_of
+from repro.spec import Origin
 
 _OLD_NAMES = {"0becd2c", "bb98dbc"}
 """Commits at which the DPO flags still had their prefix."""
@@ -26,13 +27,15 @@ def commands(stages: Sequence[StagePlan], card: str, given: Mapping[str, str], s
 
 
 def _own(stages: Sequence[StagePlan], card: str, given: Mapping[str, str], seed: int | None) -> Command:
-    devices = max((s.hyperparameters.num_devices for s in stages), default=1)
+    facts = [s.get("num_devices") for s in stages]
+    known = [f.value for f in facts if isinstance(f.value, int) and f.origin is not Origin.ASSUMED]
     path = f"./{card}" if card.startswith("-") else card
-    words = ["accelerate launch", f"--num_processes {devices}", "-m repro run", _quote(path), "--scale full"]
+    words = [f"accelerate launch --num_processes {max(known, default=1)} -m repro run {_quote(path)} --scale full"]
     words += [f"--assume {_quote(f'{key}={value}')}" for key, value in given.items()]
     if seed is not None:
         words.append(f"--seed {seed}")
-    return Command(title="The whole run at full scale, with repro", text=_lines([" ".join(words[:3]), *words[3:]]))
+    comments = [] if known else ["# one process a device: raise --num_processes to yours, the effective batch stays"]
+    return Command(title="The whole run at full scale, with repro", text=_lines(words, comments))
 
 
 def _open_instruct(stage: StagePlan) -> Command:
@@ -110,8 +113,11 @@ def _trl(stage: StagePlan) -> Command:
         words.append("--assistant_only_loss True")
     if len(stage.datasets) > 1:
         comments.append("# TRL's command line takes one data set: mix the others beforehand")
-    if any(d.rows is not None or (d.fraction or 1.0) < 1.0 for d in stage.datasets):
-        comments.append("# only a part of the data set is used: draw the sample beforehand")
+    if any((d.fraction or 1.0) < 1.0 or d.rows != d.total_rows for d in stage.datasets):
+        rows = stage.get("dataset_rows").value
+        comments.append(
+            f"# the plan uses {rows or 'only some'} rows: where the data set has more, sample it beforehand"
+        )
     words.append(f"--output_dir output/{_quote(stage.name)}")
     return Command(title=f"{stage.name}: TRL", text=_lines(words, comments))
 

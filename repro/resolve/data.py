@@ -101,9 +101,8 @@ def settle(filling: Filling, evidence: Evidence, refs: Sequence[DatasetRef]) -> 
         Origin.FOUND: "the card of the model it made says so",
     }.get(first.origin, "")
     filling.put(Fact("dataset", ids[0] if len(ids) == 1 else ids, first.origin, span=first.span, why=why))
-    filling.put(
-        shares[0] if len(refs) == 1 else missing("dataset_fraction", "several data sets, each with its own share")
-    )
+    if len(refs) == 1 and shares[0].known:
+        filling.put(shares[0])
     filling.put(rows[0] if len(rows) == 1 else _sum(rows))
     return tuple(plans)
 

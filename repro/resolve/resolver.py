@@ -57,7 +57,7 @@ def resolve(
     plans = [one.plan for one in settled if one.plan is not None]
     if holes or len(plans) != len(settled):
         raise _hole_error(holes, settled, spec)
-    notes = [*skipped, *(note for one in settled for note in one.filling.notes), *_cautions(plans)]
+    notes = [*skipped, *(note for one in settled for note in one.filling.notes), *_cautions(settled)]
     costs = tuple(feasibility.estimate(p, plans, evidence) for p in plans)
     told = commands.commands(plans, spec.source, dict(assume), seed)
     scaled: tuple[Scaled, ...] = ()
@@ -137,16 +137,23 @@ def _recipe_line(settled: Sequence[stage.Settled]) -> str:
     return "; ".join(used)
 
 
-def _cautions(plans: Sequence[StagePlan]) -> list[str]:
-    """What was filled from a recipe of which the card's date or version leaves a doubt, one line a stage."""
+def _cautions(settled: Sequence[stage.Settled]) -> list[str]:
+    """Which commit's defaults were taken and by which date, and where that leaves a doubt: one line a stage."""
     found = []
-    for plan in plans:
-        doubtful = [
-            f for f in plan.facts if f.origin is Origin.ASSUMED and ("; at " in f.why or "may differ from" in f.why)
+    for one in settled:
+        name, chosen = one.filling.stage.name, one.filling.chosen
+        assumed = [
+            f for f in one.filling.facts.values() if f.origin is Origin.ASSUMED and not f.why.startswith("given")
         ]
+        if chosen is None or not any(r.framework for r in chosen.layers):
+            continue
+        doubtful = ", ".join(f.key for f in assumed if chosen.doubtful(f.key))
         if doubtful:
-            keys = ", ".join(f.key for f in doubtful)
-            found.append(f"{plan.name}: {keys} taken from a recipe that may not be the one used: {doubtful[0].why}.")
+            why = "; ".join(w for w in (chosen.when, chosen.caution) if w)
+            found.append(f"{name}: the default may have been another for {doubtful}: {why}.")
+        elif assumed and chosen.others:
+            commits = " and ".join(dict.fromkeys(r.commit for r in chosen.layers if r.framework))
+            found.append(f"{name}: defaults are those of commits {commits}: {chosen.when}.")
     return found
 
 

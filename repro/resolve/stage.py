@@ -72,7 +72,8 @@ def settle(
     for key in ("framework", "framework_version", "framework_commit", "date"):
         fact = filling.strong(key)
         if fact.known:
-            filling.put(fact)
+            name = framework_of(str(fact.value)) if key == "framework" else ""
+            filling.put(replace(fact, value=name) if name else fact)
     filling.chosen = _recipes(filling, base_fact, refs_ids=[r.repo_id for r in refs])
     for key in (*_COMMON, *_OWN[judged.method]):
         filling.fill(key)

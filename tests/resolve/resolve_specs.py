@@ -82,19 +82,19 @@ def fraction(value: float = 0.1, line: int = 25) -> AnyFact:
     return Fact("dataset_fraction", value, Origin.STATED, printed="10%", span=Span("card.md", line, line))
 
 
-DPO_FACTS = dict(
-    learning_rate=5e-7,
-    effective_batch_size=32,
-    gradient_accumulation_steps=16,
-    max_seq_length=2048,
-    num_epochs=1,
-    lr_scheduler_type="linear",
-    warmup_ratio=0.1,
-    beta=5,
-    loss_type="dpo_norm",
-    optimizer="adamw",
-    precision="bf16",
-)
+DPO_FACTS = {
+    "learning_rate": 5e-7,
+    "effective_batch_size": 32,
+    "gradient_accumulation_steps": 16,
+    "max_seq_length": 2048,
+    "num_epochs": 1,
+    "lr_scheduler_type": "linear",
+    "warmup_ratio": 0.1,
+    "beta": 5,
+    "loss_type": "dpo_norm",
+    "optimizer": "adamw",
+    "precision": "bf16",
+}
 
 
 def tenth(**changes: Any) -> Spec:
@@ -138,17 +138,17 @@ def tenth(**changes: Any) -> Spec:
 def parent(**changes: Any) -> Spec:
     """The card of the model that the SFT stage made."""
     source = f"{SFT_REPO}@abc123:README.md"
-    values = dict(
-        learning_rate=5e-6,
-        effective_batch_size=128,
-        gradient_accumulation_steps=16,
-        max_seq_length=4096,
-        num_epochs=2,
-        lr_scheduler_type="linear",
-        warmup_ratio=0.03,
-        optimizer="adamw",
-        precision="bf16",
-    )
+    values = {
+        "learning_rate": 5e-6,
+        "effective_batch_size": 128,
+        "gradient_accumulation_steps": 16,
+        "max_seq_length": 4096,
+        "num_epochs": 2,
+        "lr_scheduler_type": "linear",
+        "warmup_ratio": 0.03,
+        "optimizer": "adamw",
+        "precision": "bf16",
+    }
     made = Stage(
         name="sft",
         method="Supervised Fine-Tuning (SFT)",
@@ -170,21 +170,21 @@ def parent(**changes: Any) -> Spec:
 
 def trl(**changes: Any) -> Spec:
     """A tiny model trained with TRL in two stages, every parameter stated."""
-    both = dict(
-        per_device_batch_size=8,
-        gradient_accumulation_steps=2,
-        num_devices=1,
-        effective_batch_size=16,
-        lr_scheduler_type="linear",
-        warmup_ratio=0.1,
-        optimizer="adamw",
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        precision="fp32",
-        seed=7,
-        max_seq_length=128,
-        num_epochs=1,
-    )
+    both = {
+        "per_device_batch_size": 8,
+        "gradient_accumulation_steps": 2,
+        "num_devices": 1,
+        "effective_batch_size": 16,
+        "lr_scheduler_type": "linear",
+        "warmup_ratio": 0.1,
+        "optimizer": "adamw",
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "precision": "fp32",
+        "seed": 7,
+        "max_seq_length": 128,
+        "num_epochs": 1,
+    }
     dpo = {
         **both,
         "learning_rate": 1e-4,

@@ -95,10 +95,10 @@ def _complete(filling: Filling, known: dict[str, AnyFact], batch: int) -> None:
     if D in known and batch % _int(known[D]):
         filling.note(f"{_int(known[D])} devices do not divide the effective batch of {batch}: one is taken.")
         del known[D]
-    _spread(known, batch, recipe[P])
+    _spread(filling, known, batch, recipe[P])
 
 
-def _spread(known: dict[str, AnyFact], batch: int, usual: AnyFact) -> None:
+def _spread(filling: Filling, known: dict[str, AnyFact], batch: int, usual: AnyFact) -> None:
     """At most one of accumulation, sequences and devices is known: one device unless stated."""
     one = "which of devices and sequences share it is not stated"
     if D in known:
@@ -106,7 +106,10 @@ def _spread(known: dict[str, AnyFact], batch: int, usual: AnyFact) -> None:
         known[P] = assumed(P, each, f"{batch} over {_int(known[D])} devices, accumulation not stated: 1")
         known[A] = assumed(A, 1, "not stated, and the effective batch is")
         return
-    known[D] = assumed(D, 1, f"{one}: one device makes the same batches")
+    same = "one device makes the same batches"
+    if filling.method == "sft" and filling.value("loss_reduction") == "mean":
+        same += ", though which sequences share a pass weighs in a mean of the passes' means"
+    known[D] = assumed(D, 1, f"{one}: {same}")
     if P in known and batch % _int(known[P]) == 0:
         known[A] = derived(A, batch // _int(known[P]), f"{batch} / {_int(known[P])} on the one device assumed")
     elif A in known:

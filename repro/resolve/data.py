@@ -153,7 +153,12 @@ def _rows(repo_id: str, total: AnyFact, fraction: AnyFact, count: AnyFact) -> An
     known = known_dataset(repo_id)
     if known is not None and known.other_rows != total.value:
         other = rows_of_fraction(known.other_rows, float(fraction.value))
-        why += f"; {known.other_rows_source} says {known.other_rows:,}, of which it would be {other:,}"
+        same_rows = f"; {known.other_rows_source} says {known.other_rows:,}, of which it is the same"
+        why += (
+            same_rows
+            if other == rows
+            else f"; {known.other_rows_source} says {known.other_rows:,}, of which it would be {other:,}"
+        )
     return derived("dataset_rows", max(rows, 1), why)
 
 

@@ -165,13 +165,10 @@ class Filling:
                 unreadable = unreadable or replace(fact, value=None, why=why)
         if not readable:
             return unreadable if unreadable is not None else missing(key)
-        best = min(
-            readable,
-            key=lambda f: (
-                _rank(f, self.spec if whose == "the card" else None),
-                f.number is not None and f.number.approximate,
-            ),
-        )
+        if len(readable) == 1:
+            return readable[0]
+        own = self.spec if whose == "the card" else None
+        best = min(readable, key=lambda f: (_rank(f, own), f.number is not None and f.number.approximate))
         others = [f for f in readable if not _agree(f, best)]
         if others:
             also = ", ".join(f"{f.printed or show(f.value)}{_at(f)}" for f in others)

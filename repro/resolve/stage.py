@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,34 @@ _COMMON = (
     "logging_steps",
     "seed",
 )
+_TULU = re.compile(r"<\|user\|>[ \t]*\n[^<]*\n<\|assistant\|>")
+"""A user's turn that ends without an end-of-sequence token, which tells Tulu's template from Zephyr's."""
+_ORDER = [
+    "base_model",
+    "dataset",
+    "dataset_fraction",
+    "dataset_rows",
+    "num_epochs",
+    "max_steps",
+    "expected_steps",
+    "effective_batch_size",
+    "gradient_accumulation_steps",
+    "micro_batch",
+    "per_device_batch_size",
+    "num_devices",
+    "learning_rate",
+    "lr_scheduler_type",
+    "warmup_ratio",
+    "warmup_steps",
+    "loss_type",
+    "beta",
+    "label_smoothing",
+    "loss_reduction",
+    "label_scope",
+    "chat_template",
+    "max_seq_length",
+]
+"""The order in which a person asks for them; the others follow."""
 _OWN = {"sft": ("loss_reduction",), "dpo": ("beta", "label_smoothing")}
 
 
@@ -99,10 +128,15 @@ def settle(
         produces=product,
         datasets=datasets,
         hyperparameters=_typed(filling, length, count, ratio),
-        facts=tuple(filling.facts.values()),
+        facts=_ordered(filling.facts),
         expected_steps=length.expected,
     )
     return Settled(filling, plan, length)
+
+
+def _ordered(facts: Mapping[str, AnyFact]) -> tuple[AnyFact, ...]:
+    first = [key for key in _ORDER if key in facts]
+    return tuple(facts[key] for key in (*first, *(key for key in facts if key not in first)))
 
 
 def _base(filling: Filling, before: Sequence[tuple[str, str]], *, full: bool) -> tuple[str, AnyFact]:
@@ -152,17 +186,7 @@ def _lesser(filling: Filling) -> None:
     follows = derived("data_seed", seed.value, "the same as seed") if seed.value is not None else None
     own = filling.recipe("data_seed")
     filling.fill("data_seed", own if own.known else follows)
-    template = filling.strong("chat_template")
-    if template.known and str(template.value).lower().strip() not in {"tulu", "model"}:
-        why = f"the card calls it {str(template.value)[:40]!r}: the tokenizer's own is used"
-        template = replace(template, value="model", why=why)
-    elif template.known:
-        template = replace(template, value=str(template.value).lower().strip())
-    else:
-        template = filling.recipe("chat_template")
-    if not template.known:
-        template = Fact("chat_template", "model", Origin.ASSUMED, why="nobody says; the tokenizer's own")
-    filling.put(template)
+    filling.put(_template(filling))
     for key in ("packing", "gradient_checkpointing"):
         fact = filling.strong(key)
         filling.put(fact if fact.known else filling.recipe(key))
@@ -171,6 +195,22 @@ def _lesser(filling: Filling) -> None:
     filling.put(filling.recipe("partial_window_divisor"))
     if filling.value("precision") == "fp16":
         filling.note("fp16 is computed in bf16: the same width, other rounding.")
+
+
+def _template(filling: Filling) -> AnyFact:
+    """ "tulu" or "model", the tokenizer's own: by name, by the template that the card shows, or by the recipe."""
+    fact = filling.strong("chat_template")
+    if not fact.known:
+        shown = next((c for c in filling.spec.code if c.role == "template" and _TULU.search(c.text)), None)
+        if shown is not None:
+            return Fact("chat_template", "tulu", Origin.STATED, span=shown.span, why="the template that the card shows")
+        fact = filling.recipe("chat_template")
+    if not fact.known:
+        return Fact("chat_template", "model", Origin.ASSUMED, why="nobody says; the tokenizer's own")
+    name = str(fact.value).lower().strip()
+    if name in {"tulu", "model"}:
+        return replace(fact, value=name)
+    return replace(fact, value="model", why=f"the card calls it {str(fact.value)[:40]!r}: the tokenizer's own is used")
 
 
 def _real_data(filling: Filling) -> None:

@@ -217,11 +217,11 @@ def _all_at_once(tasks: Sequence[tuple[Callable[[str], None], str]]) -> None:
 
 def _bar(tell: Callable[[int], None]) -> Any:
     """A tqdm that shows nothing and passes the count of bytes on."""
-    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+    from huggingface_hub.utils.tqdm import tqdm
 
-    class Bar(tqdm):  # type: ignore[misc]
+    class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "disable": True})
+            super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
             self.arrived = 0
 
         def update(self, n: float | None = 1) -> None:

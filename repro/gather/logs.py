@@ -7,13 +7,16 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 from repro.evidence import LoggedLoss
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _CONSOLE = re.compile(rf"\bStep: (\d{{1,12}}), LR: ({_NUMBER}), Loss: ({_NUMBER})(?=[\s,]|$)")
 MAX_ENTRIES = 1_000_000
+
+Row: TypeAlias = tuple[int, float | None, float | None, float | None, float]
+"""(step, loss, epoch, learning rate, worth of the loss's last digit)"""
 
 
 def read_json(text: str) -> tuple[Any, str]:
@@ -37,16 +40,15 @@ def trainer_losses(state: Any) -> tuple[tuple[LoggedLoss, ...], tuple[str, ...]]
         return (), ("no log_history",)
     every = _number(state.get("logging_steps"))
     every_steps = int(every) if every is not None and every >= 1 else None
-    rows: list[tuple[int, float, float | None, float | None, float]] = []
+    rows: list[Row] = []
     unreadable = 0
     for entry in state["log_history"][:MAX_ENTRIES]:
         if not isinstance(entry, dict) or "loss" not in entry:
             continue
         step, loss = _number(entry.get("step")), _number(entry["loss"])
-        if step is None or loss is None or step != int(step) or step < 1:
-            unreadable += 1
-            continue
-        rows.append((int(step), loss, _number(entry.get("epoch")), _number(entry.get("learning_rate")), 0.0))
+        unreadable += step is None or loss is None
+        if step is not None and step == int(step) and step >= 1:
+            rows.append((int(step), loss, _number(entry.get("epoch")), _number(entry.get("learning_rate")), 0.0))
     losses, notes = _curve(rows, every_steps)
     return losses, (*notes, *([f"{unreadable} entries without a finite loss and step"] if unreadable else []))
 
@@ -58,7 +60,7 @@ def tsv_losses(text: str) -> tuple[tuple[LoggedLoss, ...], tuple[str, ...]]:
     if header.count("step") != 1 or header.count("loss") != 1:
         return (), ()
     at = {name: header.index(name) for name in ("step", "loss", "learning_rate", "epoch") if name in header}
-    rows = []
+    rows: list[Row] = []
     unreadable = 0
     for line in lines[1 : MAX_ENTRIES + 1]:
         if not line.strip():
@@ -66,10 +68,10 @@ def tsv_losses(text: str) -> tuple[tuple[LoggedLoss, ...], tuple[str, ...]]:
         cells = [cell.strip() for cell in line.split("\t")]
         values = {name: _printed(cells[i]) if i < len(cells) else None for name, i in at.items()}
         step, loss = values["step"], values["loss"]
-        if step is None or loss is None or step != int(step) or step < 1:
-            unreadable += 1
-            continue
-        rows.append((int(step), loss, values.get("epoch"), values.get("learning_rate"), last_digit(cells[at["loss"]])))
+        unreadable += step is None or loss is None
+        if step is not None and step == int(step) and step >= 1:
+            digit = last_digit(cells[at["loss"]]) if loss is not None else 0.0
+            rows.append((int(step), loss, values.get("epoch"), values.get("learning_rate"), digit))
     losses, notes = _curve(rows, None)
     return losses, (*notes, *([f"{unreadable} rows without a finite loss and step"] if unreadable else []))
 
@@ -79,7 +81,7 @@ def console_losses(text: str) -> tuple[tuple[LoggedLoss, ...], tuple[str, ...]]:
 
     Source: open-instruct@e6c3044:open_instruct/dpo_tune_cache.py and finetune.py.
     """
-    rows = []
+    rows: list[Row] = []
     for match in _CONSOLE.finditer(text):
         loss, rate = _printed(match[3]), _printed(match[2])
         if loss is not None and int(match[1]) >= 1:
@@ -103,15 +105,14 @@ def last_digit(printed: str) -> float:
     return float(f"1e{int(exponent or 0) - decimals}")
 
 
-def _curve(
-    rows: Sequence[tuple[int, float, float | None, float | None, float]], every: int | None
-) -> tuple[tuple[LoggedLoss, ...], tuple[str, ...]]:
-    """Losses by step. Where one step bears two different losses, neither is believed.
+def _curve(rows: Sequence[Row], every: int | None) -> tuple[tuple[LoggedLoss, ...], tuple[str, ...]]:
+    """Losses by step. Where one step bears two different losses, neither is believed; a step without a readable loss
+    still ends a window.
 
     A window is the distance to the entry before it, at most `every`; where the log does not say how often it was
     written, at most the smallest distance in it: a gap or a late beginning must not pass for an average.
     """
-    by_step: dict[int, set[tuple[float, float | None, float | None, float]]] = {}
+    by_step: dict[int, set[tuple[float | None, float | None, float | None, float]]] = {}
     for step, loss, epoch, rate, digit in rows:
         by_step.setdefault(step, set()).add((loss, epoch, rate, digit))
     losses: list[LoggedLoss] = []
@@ -130,7 +131,8 @@ def _curve(
             disputed.append(step)
             continue
         loss, epoch, rate, digit = min(readings, key=lambda r: (r[3], str(r)))
-        losses.append(LoggedLoss(step, loss, epoch=epoch, learning_rate=rate, window=window, last_digit=digit))
+        if loss is not None:
+            losses.append(LoggedLoss(step, loss, epoch=epoch, learning_rate=rate, window=window, last_digit=digit))
     notes = (f"different losses for one step, none taken: {_steps(disputed)}",) if disputed else ()
     return tuple(losses), notes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from repro.check.lineage import tail
+from repro.check.lineage import stage_fact, tail
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.wording import search
 from repro.evidence import Evidence
@@ -31,7 +31,7 @@ def share(data: DatasetRef) -> float | None:
     return float(value) if isinstance(value, int | float) and 0 < value <= 1 else None
 
 
-@check("R201", "sample-seed", severity=Severity.MEDIUM)
+@check("R201", "sample-seed", severity=Severity.MEDIUM, needs=("card", "parent"))
 def sample_seed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A random sample comes with its seed
 
@@ -48,15 +48,16 @@ def sample_seed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     for stage, data in sampled:
         words = f"{stage.name}: {share(data) or 0:.3g} of {data.repo_id}"
         spans = (data.fraction.span or data.span,)
-        seed = stage.get("data_seed") if stage.get("data_seed").known else spec.get("data_seed")
+        seed = stage_fact(stage, "data_seed", evidence)
+        seed = seed if seed.known else spec.get("data_seed")
         if seed.known:
             found.append(passed(f"{words}, drawn with seed {seed.value}.", *spans, seed.span))
         elif hits := search(spec, _SEED, body_only=True):
             found.append(
                 unknown(f"{words}: a seed is stated, but not whether it drew the sample.", *spans, hits[0].span)
             )
-        elif data.origin != "stated":
-            found.append(unknown(f"{words}: the sample's seed is not known.", *spans))
+        elif data.origin != "stated" or (stage is not spec.stages[-1] and not evidence.parents):
+            found.append(unknown(f"{words}: no seed here; the card of the model it made may have one.", *spans))
         else:
             found.append(
                 failed(f"{words}, and no seed says which rows.", *spans, claims=(f"{stage.name}.dataset_fraction",))

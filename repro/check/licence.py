@@ -15,6 +15,7 @@ from repro.finding import Observation, Severity, check
 from repro.spec import Spec
 
 _LINK = re.compile(r"llama\.(?:meta\.)?com/(llama[-_0-9]+|llama)/license|ai\.meta\.com/(llama)/license", re.IGNORECASE)
+_NAMED = re.compile(r"llama[ -]?[23]?(?:\.\d)?(?:,? [\w ]{0,20})? licen[sc]e|llama[-_0-9.]*/license", re.IGNORECASE)
 _SAME = {"llama": "llama-2", "llama2": "llama-2", "llama-2": "llama-2"}
 
 
@@ -54,13 +55,7 @@ def licence_of_the_base(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     plain = [re.sub(r"^meta-", "", i) for i in ids]
     if any(i in allowed or i.startswith(tuple(allowed)) or _names(i, families) for i in plain):
         return [passed(f"The licence {fact.printed or fact.value} is that of {name}.", fact.span, span)]
-    text_names = [
-        h
-        for h in search(
-            spec,
-            re.compile(r"llama[ -]?[23]?(?:\.\d)?(?:,? [\w ]{0,20})? licen[sc]e|llama[-_0-9.]*/license", re.IGNORECASE),
-        )
-    ]
+    text_names = search(spec, _NAMED)
     if (
         text_names
         or any(i in {"other", "unknown"} for i in plain)

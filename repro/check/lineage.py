@@ -97,7 +97,8 @@ def bases(spec: Spec, evidence: Evidence) -> list[AnyFact]:
 def lineages(spec: Spec, evidence: Evidence) -> list[tuple[Lineage, str, Span | None]]:
     """The families of the named bases: (family, the base that shows it, where it is named)."""
     found: dict[str, tuple[Lineage, str, Span | None]] = {}
-    for fact in bases(spec, evidence):
+    # the maker's own repository shows the family best
+    for fact in sorted(bases(spec, evidence), key=lambda f: not str(f.value).lower().startswith("meta-llama/")):
         values = fact.value if isinstance(fact.value, tuple) else (fact.value,)
         for value in map(str, values):
             family = next((f for f in LINEAGES if f.pattern.search(tail(value))), None)

@@ -201,9 +201,13 @@ def named_gpus_suffice(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         tight: list[str] = []
         fine: list[str] = []
         least = weights_gb(size[0].lo, precision) if size else 0.0
-        for name, room in devices(listed):
-            group = small if room * 1.0737 < least else tight if room <= claim.number.value else fine
-            group.append(f"{name} ({room} GB)")
+        for name, rooms in devices(listed):
+            if max(rooms) * 1.0737 < least:
+                small.append(f"{name} ({max(rooms)} GB)")
+            elif min(rooms) <= claim.number.value:
+                tight.append(f"{name} ({min(rooms)} GB)")
+            else:
+                fine.append(f"{name} ({min(rooms)} GB)")
         words = f"{precision}, {claim.printed} asked for"
         if small:
             found.append(
@@ -226,16 +230,14 @@ def named_gpus_suffice(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return found or [absent("No GPU is named beside a memory requirement.")]
 
 
-def devices(texts: list[str]) -> list[tuple[str, int]]:
-    """GPUs in texts such as "RTX 4090/3090" with the most memory each was sold with, or the memory named."""
+def devices(texts: list[str]) -> list[tuple[str, tuple[int, ...]]]:
+    """GPUs in texts such as "RTX 4090/3090", with the memory that is named, or all that they were sold with."""
     found = []
     for text in texts:
         for match in _GPU.finditer(text[:1000]):
-            name = match.group(2)
-            name = f"RTX {name}" if name.isdecimal() else name
+            name = f"RTX {match.group(2)}" if match.group(2).isdecimal() else match.group(2)
             if name in GPU_GB:
-                room = int(match.group(3)) if match.group(3) else max(GPU_GB[name])
-                found.append((name, room))
+                found.append((name, (int(match.group(3)),) if match.group(3) else GPU_GB[name]))
     return found
 
 

@@ -35,7 +35,12 @@ class Asked:
 
 
 def ask(task: EvalTask, files: Sequence[str], lm: LocalModel, folder: Path) -> Asked:
-    """The task's documents for this model, and why rows were left out."""
+    """The task's documents for this model, and why rows were left out.
+
+    Raises:
+        RunError: the rows cannot be read.
+        PrerequisiteError: the tokenizer is not the model's.
+    """
     import jinja2
 
     config = template(task.name)
@@ -64,17 +69,19 @@ def ask(task: EvalTask, files: Sequence[str], lm: LocalModel, folder: Path) -> A
     return Asked(task, folder, config, documents, left_out)
 
 
-def write(a: Asked, cache: str) -> None:
-    """What lm-eval reads: docs.parquet and task.yaml."""
-    if not a.documents:
-        return
+def write(a: Asked) -> None:
+    """What lm-eval reads: docs.parquet and task.yaml.
+
+    Raises:
+        ReproError: the folder cannot be written.
+    """
     import datasets
 
     parquet = io.BytesIO()
     datasets.Dataset.from_list(a.documents).to_parquet(parquet)
     place = a.folder.resolve() / "docs.parquet"
     write_whole(place, parquet.getvalue())
-    write_whole(a.folder / "task.yaml", with_data(a.config, str(place), cache))
+    write_whole(a.folder / "task.yaml", with_data(a.config, str(place)))
 
 
 def check_documents(a: Asked, logged: Sequence[Mapping[str, Any]]) -> None:

@@ -60,13 +60,13 @@ def template_hash(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode("utf-8")).hexdigest()
 
 
-def with_data(config: Mapping[str, Any], file: str, cache: str) -> str:
-    """The configuration as YAML, reading the Parquet `file` and keeping the reader's own copy in `cache`.
+def with_data(config: Mapping[str, Any], file: str) -> str:
+    """The configuration as YAML, reading the Parquet `file`: `lm_eval --include_path` on its folder asks it too.
 
     Parquet, because a JSON reader guesses types: a column of dates written as text comes back as timestamps
     (pyarrow.json), and no answer would match its reference.
     """
-    data = {"data_files": {"test": _escaped(file)}, "cache_dir": cache}
+    data = {"data_files": {"test": _escaped(file)}}
     return yaml.safe_dump({**config, "dataset_path": "parquet", "dataset_kwargs": data}, sort_keys=False)
 
 

@@ -148,6 +148,8 @@ class LmEvalHarness:
                 raise
             except ImportError as error:
                 raise _not_installed(error) from error
+            except OSError as error:
+                raise cannot_write(root, error) from error
             except Exception as error:
                 raise RunError(
                     f"lm-eval did not finish on {model}: {type(error).__name__}: {_one_line(error)}",
@@ -168,8 +170,8 @@ class LmEvalHarness:
         from lm_eval.tasks import TaskManager
 
         for a in asked:
-            write(a, scratch)
-        with alone():
+            write(a)
+        with alone(scratch):
             return simple_evaluate(
                 model=lm,
                 tasks=[a.task.name for a in asked],

@@ -52,8 +52,8 @@ def quiet() -> Iterator[Quiet]:
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """No program found by its name, no download counted; the environment is restored afterwards.
+def alone(cache: str) -> Iterator[None]:
+    """No program found by its name, no download counted, data sets' copies in the folder `cache`; all restored.
 
     To describe the machine, lm-eval and torch's collect_env run git, compilers and the like: 2 s a call, and git's
     complaints on the terminal. What a report needs of that is in its Environment. `datasets` reports every load, of
@@ -62,13 +62,13 @@ def alone() -> Iterator[None]:
     import datasets.config
 
     before = dict(os.environ)
-    counted = datasets.config.HF_UPDATE_DOWNLOAD_COUNTS
+    settings = datasets.config.HF_UPDATE_DOWNLOAD_COUNTS, datasets.config.HF_DATASETS_CACHE
     os.environ["PATH"] = os.path.join(os.sep, "nonexistent")
-    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS, datasets.config.HF_DATASETS_CACHE = False, cache
     try:
         yield
     finally:
-        datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = counted
+        datasets.config.HF_UPDATE_DOWNLOAD_COUNTS, datasets.config.HF_DATASETS_CACHE = settings
         for name in set(os.environ) - set(before):
             del os.environ[name]
         os.environ.update(before)

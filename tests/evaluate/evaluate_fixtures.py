@@ -45,6 +45,8 @@ def save_tiny(
     template: str | None = TULU,
     dtype: str = "float32",
     positions: int = 128,
+    hidden: int = 32,
+    layers: int = 1,
     change: Callable[[Any, Any], None] | None = None,
 ) -> str:
     """Makes a checkpoint: `favoured` is a text whose tokens the model finds likely everywhere."""
@@ -57,9 +59,9 @@ def save_tiny(
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=48,
-            num_hidden_layers=1,
+            hidden_size=hidden,
+            intermediate_size=hidden * 3 // 2,
+            num_hidden_layers=layers,
             num_attention_heads=2,
             num_key_value_heads=1,
             max_position_embeddings=positions,

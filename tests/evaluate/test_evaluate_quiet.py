@@ -101,7 +101,7 @@ def test_quiet_puts_everything_back_after_an_error() -> None:
     before = (logger.level, sys.stdout, sys.stderr, dict(os.environ))
 
     def fail() -> None:
-        with quiet(), alone():
+        with quiet(), alone("/nowhere"):
             os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
             logger.critical("unheard")
             raise KeyError

@@ -107,7 +107,7 @@ def test_the_template_hash_knows_the_prompt_and_not_the_place() -> None:
     import yaml
 
     config = template("repro_completion")
-    placed = yaml.safe_load(with_data(config, "/some/[where]/docs.parquet", "/cache"))
+    placed = yaml.safe_load(with_data(config, "/some/[where]/docs.parquet"))
     assert placed["dataset_kwargs"]["data_files"]["test"] == "/some/[[]where]/docs.parquet"
     assert template_hash(placed) == template_hash(config)
     for key, value in (("doc_to_text", "id"), ("metadata", {"version": 2.0}), ("metric_list", [])):

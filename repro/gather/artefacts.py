@@ -64,7 +64,9 @@ def describe(
         facts += _model_facts(parsed, texts, headers or {}, place)
         losses, more = _losses(parsed, texts, place)
         facts += more
-    facts += _readme_facts(texts.get("README.md", ""), place)
+    # The subject's card cannot be a witness for itself.
+    if role != "subject":
+        facts += _readme_facts(texts.get("README.md", ""), place)
     facts += [_unread(file, why, place(file, "")) for file, why in (notes or {}).items()]
     files = tuple(RepoFile(path, size, texts.get(path)) for path, size in sorted(sizes.items()))
     return Repo(repo_id, kind, role, revision, source, files, tuple(facts), losses)
@@ -168,15 +170,25 @@ def _losses(
 
 def _state_facts(state: Mapping[str, Any], file: str, place: Any) -> Iterator[AnyFact]:
     """The recipe that a trainer's state repeats: total optimizer steps, epochs, the logging window."""
-    wanted = {"max_steps": "max_steps", "num_train_epochs": "num_epochs", "global_step": "global_step"}
-    wanted |= {"logging_steps": "logging_steps", "train_batch_size": "trainer_train_batch_size"}
+    wanted = {"max_steps": "max_steps", "global_step": "global_step", "logging_steps": "logging_steps"}
+    wanted |= {"train_batch_size": "trainer_train_batch_size", "epoch": "epochs_trained"}
+    if _ran_its_epochs(state):
+        wanted["num_train_epochs"] = "num_epochs"
     for key, name in wanted.items():
         value = state.get(key)
-        # sys.maxsize stands for "until max_steps" in num_train_epochs
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 10**9:
+            # a logging interval below 1 is a share of the run
             if name == "logging_steps" and value < 1:
                 continue
             yield Fact(name, value, Origin.FOUND, printed=repr(value), span=place(file, key), why=f"{file} says so")
+
+
+def _ran_its_epochs(state: Mapping[str, Any]) -> bool:
+    """Whether num_train_epochs is what was asked for: under max_steps the Trainer writes the next whole number."""
+    epochs, ran = state.get("num_train_epochs"), state.get("epoch")
+    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (epochs, ran)):
+        return False
+    return state.get("global_step") == state.get("max_steps") and abs(ran - epochs) <= 0.01 * abs(epochs)  # type: ignore[operator, arg-type]
 
 
 def _readme_facts(readme: str, place: Any) -> Iterator[AnyFact]:

@@ -54,7 +54,7 @@ class Hub(Source):
         self.name = f"hub {self.host}"
         self.cache_folder = cache_folder
         self._observer = observer
-        self._repos: dict[tuple[str, str, str], Repo] = {}
+        self._repos: dict[tuple[str, str, str, str], Repo] = {}
 
     def __repr__(self) -> str:
         return f"Hub({self.host!r})"
@@ -71,8 +71,8 @@ class Hub(Source):
         Raises:
             PrerequisiteError: no network, no access, no such repository or revision; the message says which.
         """
-        key = (repo_id, kind, revision)
-        if key not in self._repos or self._repos[key].role != role:
+        key = (repo_id, kind, role, revision)
+        if key not in self._repos:
             self._repos[key] = self._described(repo_id, kind=kind, role=role, revision=revision)
         return self._repos[key]
 

@@ -49,6 +49,9 @@ def trainer_losses(state: Any) -> tuple[tuple[LoggedLoss, ...], tuple[str, ...]]
         unreadable += step is None or loss is None
         if step is not None and step == int(step) and step >= 1:
             rows.append((int(step), loss, _number(entry.get("epoch")), _number(entry.get("learning_rate")), 0.0))
+    # transformers before v5 rounded logged losses to four decimals; the numbers themselves show whether this one did.
+    if all(row[1] is None or row[1] == round(row[1], 4) for row in rows):
+        rows = [(*row[:4], 1e-4) for row in rows]
     losses, notes = _curve(rows, every_steps)
     return losses, (*notes, *([f"{unreadable} entries without a finite loss and step"] if unreadable else []))
 
@@ -119,6 +122,8 @@ def _curve(rows: Sequence[Row], every: int | None) -> tuple[tuple[LoggedLoss, ..
     disputed: list[int] = []
     previous = 0
     steps = sorted(by_step)
+    # A full-precision log may print 0.63 too: how finely it rounds is seen from all of its lines together.
+    digit = min((row[4] for row in rows if row[1] is not None), default=0.0)
     if every is None:
         if len(steps) == 1:
             return (), (f"one loss only (step {steps[0]}): over how many steps it was averaged is not known",)
@@ -130,7 +135,7 @@ def _curve(rows: Sequence[Row], every: int | None) -> tuple[tuple[LoggedLoss, ..
         if len({loss for loss, *_ in readings}) > 1:
             disputed.append(step)
             continue
-        loss, epoch, rate, digit = min(readings, key=lambda r: (r[3], str(r)))
+        loss, epoch, rate, _ = min(readings, key=str)
         if loss is not None:
             losses.append(LoggedLoss(step, loss, epoch=epoch, learning_rate=rate, window=window, last_digit=digit))
     notes = (f"different losses for one step, none taken: {_steps(disputed)}",) if disputed else ()

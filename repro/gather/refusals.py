@@ -6,6 +6,7 @@ import errno
 
 from repro.errors import PrerequisiteError, ReproError
 from repro.files import cannot_write
+from repro.gather.session import wait_seconds
 
 OFFLINE_HINT = "give --offline to audit without it"
 TOKEN_HINT = "check the name; for a private or gated repository set HF_TOKEN; or give --offline to audit without it"
@@ -82,8 +83,8 @@ def _status(response: object, *, what: str, host: str, had_token: bool) -> Prere
     if status == 404:
         return PrerequisiteError(f"{what} is not on {host}", hint=TOKEN_HINT)
     if status == 429:
-        wait = str(headers.get("Retry-After", ""))
-        when = f"; it asks to wait {wait} s" if wait.isdigit() else ""
+        wait = wait_seconds(headers)
+        when = f"; it asks to wait {wait} s" if wait else ""
         return PrerequisiteError(
             f"{host} limits the rate of requests ({what}){when}", hint="wait and run it again, or " + OFFLINE_HINT
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -13,8 +14,11 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     import httpx2
 
-CONNECT_SECONDS = 4.0
+CONNECT_SECONDS = 3.0
+"""For each address of the host: a host has a handful."""
 ANSWER_SECONDS = 10.0
+MAX_WAIT_SECONDS = 20
+"""huggingface_hub sleeps as long as a rate limit asks, in silence; beyond this it is told to the user instead."""
 
 _HOME: ContextVar[tuple[str, str, int] | None] = ContextVar("_HOME", default=None)
 """Origin to which an authorization header may go while a Hub is being asked; None outside of `asking`."""
@@ -77,7 +81,7 @@ def _client() -> httpx2.Client:
     from huggingface_hub.utils._http import hf_request_event_hook
 
     return httpx2.Client(
-        event_hooks={"request": [hf_request_event_hook, _keep_token_home]},
+        event_hooks={"request": [hf_request_event_hook, _keep_token_home], "response": [_refuse_long_waits]},
         follow_redirects=True,
         timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
     )
@@ -87,3 +91,19 @@ def _keep_token_home(request: httpx2.Request) -> None:
     home = _HOME.get()
     if home is not None and "authorization" in request.headers and origin(str(request.url)) != home:
         del request.headers["authorization"]
+
+
+def _refuse_long_waits(response: httpx2.Response) -> None:
+    if response.status_code == 429 and _HOME.get() is not None and wait_seconds(response.headers) > MAX_WAIT_SECONDS:
+        from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
+
+        hf_raise_for_status(response)
+
+
+def wait_seconds(headers: Mapping[str, str]) -> int:
+    """How long a refused request asks to wait: Retry-After, else the reset of the RateLimit header; 0 when unsaid."""
+    stated = headers.get("Retry-After", "").strip()
+    if stated.isdigit():
+        return int(stated)
+    reset = re.search(r";\s*t\s*=\s*(\d{1,9})", headers.get("RateLimit", ""))
+    return int(reset[1]) if reset else 0

@@ -23,7 +23,7 @@ def repo(texts: dict[str, object], kind: str = "model", headers: dict[str, bytes
     return describe(
         repo_id="lab/x",
         kind=kind,
-        role="subject",
+        role="subject" if kind == "model" else kind,
         revision="0" * 40,
         source="test",
         sizes=sizes,
@@ -146,6 +146,27 @@ def test_a_trainers_state_states_its_recipe_but_not_a_missing_epoch_count() -> N
     assert found.get("max_steps").value == 844
     assert not found.get("num_epochs").known
     assert not found.get("logging_steps").known
+
+
+@pytest.mark.parametrize(
+    ("state", "epochs"),
+    [
+        ({"num_train_epochs": 2, "epoch": 2.0, "global_step": 8, "max_steps": 8}, 2),
+        ({"num_train_epochs": 2, "epoch": 1.99, "global_step": 8, "max_steps": 8}, 2),
+        ({"num_train_epochs": 1, "epoch": 0.1, "global_step": 8, "max_steps": 8}, None),
+        ({"num_train_epochs": 2, "epoch": 2.0, "global_step": 8, "max_steps": 16}, None),
+        ({"num_train_epochs": 2, "global_step": 8, "max_steps": 8}, None),
+    ],
+)
+def test_epochs_are_what_was_asked_for_only_when_they_were_run(state: dict[str, object], epochs: int | None) -> None:
+    """With max_steps given, the Trainer writes ceil(epochs) into num_train_epochs."""
+    assert repo({"trainer_state.json": state}).get("num_epochs").value == epochs
+
+
+def test_the_subjects_card_is_no_witness_for_itself() -> None:
+    card = {"README.md": "---\nlicense: mit\nbase_model: a/b\n---\n"}
+    assert not repo(card).get("base_model").known
+    assert repo(card, kind="dataset").get("license").value == "mit"
 
 
 def test_a_second_log_is_named_and_not_mixed_in() -> None:

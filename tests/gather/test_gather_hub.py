@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from small_repositories import PARAMETERS, safetensors, write
 
 from repro.errors import PrerequisiteError
 from repro.gather.hub import Hub
+from repro.gather.session import wait_seconds
 from repro.run import Progress
 
 
@@ -200,6 +203,24 @@ def test_a_rate_limit_says_how_long(loopback: LoopbackHub, hub: Hub) -> None:
     assert len(loopback.requests) == 1
 
 
+def test_a_download_does_not_sleep_through_a_long_limit(loopback: LoopbackHub, hub: Hub, model_folder: Path) -> None:
+    """huggingface_hub would wait six times as long as it is told, without a word."""
+    loopback.add_model("lab/tiny-dpo", model_folder)
+    hub.describe("lab/tiny-dpo", kind="model", role="subject")
+    loopback.status["lab/tiny-dpo"] = 429
+    loopback.retry_after = 300
+    with pytest.raises(PrerequisiteError, match=r"limits the rate of requests .* wait 300 s"):
+        hub.download("lab/tiny-dpo", kind="model")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({"Retry-After": "7"}, 7), ({"RateLimit": '"api";r=0;t=55'}, 55), ({"Retry-After": "Wed, 21 Oct"}, 0), ({}, 0)],
+)
+def test_how_long_a_refusal_asks_to_wait(headers: dict[str, str], seconds: int) -> None:
+    assert wait_seconds(headers) == seconds
+
+
 def test_a_short_wait_is_waited_once(loopback: LoopbackHub, hub: Hub) -> None:
     loopback.status["lab/tiny-dpo"] = 503
     loopback.retry_after = 0
@@ -287,3 +308,11 @@ def test_a_repository_is_asked_for_once(loopback: LoopbackHub, hub: Hub, model_f
     count = len(loopback.requests)
     assert hub.describe("lab/tiny-dpo", kind="model", role="subject") is first
     assert len(loopback.requests) == count
+
+
+def test_the_hub_is_light_until_it_is_asked() -> None:
+    names = ["hub", "folder", "gatherer", "assets", "wire", "refusals", "session", "artefacts"]
+    code = "import sys\n" + "".join(f"import repro.gather.{n}\n" for n in names)
+    code += "heavy = {'torch', 'numpy', 'huggingface_hub', 'httpx2', 'yaml', 'datasets'} & set(sys.modules)\n"
+    code += "assert not heavy, heavy"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -19,7 +19,7 @@ def test_a_console_log_is_read_once_however_many_processes_print_it() -> None:
         (1, 0.6931, 5.9e-9, 1),
         (2, 0.7, 1.2e-8, 1),
     ]
-    assert [r.last_digit for r in losses] == [1e-4, 1e-2]
+    assert [r.last_digit for r in losses] == [1e-4, 1e-4]
     assert notes == ()
 
 
@@ -38,11 +38,18 @@ def test_a_table_with_steps_and_losses() -> None:
     losses, notes = tsv_losses(text)
     assert [(r.step, r.loss, r.window, r.last_digit) for r in losses] == [
         (10, 1.188925862312317, 10, 0.0),
-        (30, 1.1, 10, 0.1),
+        (30, 1.1, 10, 0.0),
     ]
     assert notes == ("1 rows without a finite loss and step",)
     assert tsv_losses("a\tb\n1\t2\n") == ((), ())
     assert tsv_losses("") == ((), ())
+
+
+def test_how_finely_a_log_rounds_is_seen_from_the_whole_of_it() -> None:
+    assert [r.last_digit for r in tsv_losses("step\tloss\n1\t0.63\n2\t0.6\n")[0]] == [0.01, 0.01]
+    for losses, digit in (([0.7, 0.6931], 1e-4), ([0.7, 0.69314718], 0.0)):
+        state = {"logging_steps": 1, "log_history": [{"step": i + 1, "loss": x} for i, x in enumerate(losses)]}
+        assert [r.last_digit for r in trainer_losses(state)[0]] == [digit, digit]
 
 
 def test_a_log_that_begins_late_is_no_average_over_what_came_before() -> None:

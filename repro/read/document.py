@@ -11,14 +11,16 @@ from repro.read.values import fold
 
 REPO_ID = re.compile(r"(?<![\w./@-])[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?<![.-])(?![\w/])")
 _HUB = re.compile(r"^https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<path>[^?#\s]+)", re.IGNORECASE)
-_NOT_A_MODEL = frozenset("datasets spaces docs blog papers collections models organizations tasks learn join".split())
+_NOT_A_MODEL = frozenset(
+    ("datasets", "spaces", "docs", "blog", "papers", "collections", "models", "organizations", "tasks", "learn", "join")
+)
 _ABOUT_TRAINING = re.compile(
     r"\b(?:train\w*|hyper-?parameters?|fine-?tun\w*|recipe|config\w*|procedure|sft|dpo|alignment|setup|optimi[sz]ation)\b",
     re.IGNORECASE,
 )
 _NOT_TRAINING = re.compile(
     r"\b(?:inference|usage|how to use|generation|sampling|decoding|quanti[sz]\w+|evaluat\w+|benchmarks?|results|"
-    r"serving|prompt|example|limitations?|citation|acknowledg\w*)\b",
+    r"serving|example|limitations?|citation|acknowledg\w*)\b",
     re.IGNORECASE,
 )  # fmt: skip
 _ORDINALS = {
@@ -107,8 +109,8 @@ class Document:
         return span
 
     def is_own_name(self, name: str) -> bool:
-        folded = fold(name.rsplit("/", 1)[-1])
-        return bool(folded) and folded in self.names
+        folded = fold(name.rsplit("/", 1)[-1]).replace(" ", "")
+        return bool(folded) and any(folded == own.replace(" ", "") for own in self.names)
 
 
 def stage_in(text: str) -> str:
@@ -131,6 +133,8 @@ def document(card: Card) -> Document:
         names.update(str(e["name"]) for e in index if isinstance(e, dict) and isinstance(e.get("name"), str))
     if "@" in card.source:
         names.add(card.source.split("@", 1)[0])
+    if card.name.lower() not in ("readme", "card", "model_card", "modelcard"):
+        names.add(card.name)
     folded = {fold(n.rsplit("/", 1)[-1]) for n in names} - {""}
     return Document(card, tuple(card.text.split("\n")), heading, frozenset(folded))
 

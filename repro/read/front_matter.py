@@ -1,9 +1,10 @@
-"""Front matter as plain data: YAML 1.2 scalars, no aliases, no tags, no dates, and a problem for what cannot be read."""
+"""Front matter as plain data: YAML 1.2 scalars, no aliases, tags or dates; what cannot be read is a problem."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import yaml
 
@@ -35,7 +36,6 @@ class FrontMatter:
     body: int
     """Offset in `SourceText.utf8` after the closing line."""
     problems: tuple[Problem, ...] = ()
-    item_lines: dict[tuple[str, ...], int] = field(default_factory=dict)
 
 
 def read_front_matter(source: SourceText) -> FrontMatter:
@@ -128,9 +128,8 @@ def _key(node: yaml.Node) -> str:
     return str(node.value) if isinstance(node, yaml.ScalarNode) else "(not a plain key)"
 
 
-def _plain(node: yaml.Node, place: object, problems: list[Problem]) -> Yaml:
+def _plain(node: yaml.Node, place: Callable[[object], Span], problems: list[Problem]) -> Yaml:
     """A node as plain data; recursion is bounded by `MAX_DEPTH`, which the scan before has made sure of."""
-    assert callable(place)
     if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.startswith("tag:yaml.org,2002:python"):
         problems.append(Problem(place(node.start_mark), f"the YAML tag {node.tag[:60]} is not followed"))
     if isinstance(node, yaml.SequenceNode):
@@ -146,7 +145,7 @@ def _plain(node: yaml.Node, place: object, problems: list[Problem]) -> Yaml:
             mapping[key] = _plain(value_node, place, problems)
         return mapping
     text = str(node.value)
-    if node.style or node.tag == "tag:yaml.org,2002:binary":
+    if getattr(node, "style", None) or node.tag == "tag:yaml.org,2002:binary":
         return text
     return scalar(text)
 

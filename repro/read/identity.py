@@ -23,12 +23,14 @@ _LICENCES = {
     "cc by 4 0": "cc-by-4.0", "cc by nc 4 0": "cc-by-nc-4.0", "cc by sa 4 0": "cc-by-sa-4.0", "gemma": "gemma",
     "gemma terms of use": "gemma", "gpl 3 0": "gpl-3.0", "bsd 3 clause": "bsd-3-clause", "openrail": "openrail",
 }  # fmt: skip
-_FAMILIES = frozenset(
+_FAMILIES_WORDS = (
     "llama mistral mixtral qwen gemma falcon phi bert roberta gpt olmo tulu zephyr orca yi pythia bloom opt t5 deepseek "
     "smollm tinyllama model language models large chat instruct base alignment preference optimization learning "
-    "training trained fine tuned tuning direct dpo sft agent multi text generation open source data card".split()
+    "training trained fine tuned tuning direct dpo sft agent multi text generation open source data card"
 )
-_MONTHS = {m: i for i, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
+_FAMILIES = frozenset(_FAMILIES_WORDS.split())
+_MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
+_MONTHS = {m: i for i, m in enumerate(_MONTH_NAMES.split(), start=1)}
 _ENTRY = re.compile(r"@\w+\s*\{(?P<body>.*?)(?=^\s*@\w+\s*\{|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -125,11 +127,17 @@ def _model_ids(doc: Document, gathered: Gathered) -> Iterator[AnyFact]:
     bases |= {str(s.value) for s in gathered.statements if s.key == "base_model"} | {p.base for p in gathered.parts}
     others = {repo for repo, _ in loaded} - bases
     for repo, span in loaded:
-        if doc.is_own_name(repo) or others == {repo}:
+        if doc.is_own_name(repo) or (others == {repo} and _resembles(doc, repo)):
             yield Fact("model_id", repo, Origin.STATED, repo, span, "loaded by the card's own code")
     if REPO_ID.fullmatch(doc.title) and not loaded:
         block = next(b for b in doc.blocks if b.kind is BlockKind.HEADING and b.text == doc.title)
         yield Fact("model_id", doc.title, Origin.STATED, doc.title, block.span)
+
+
+def _resembles(doc: Document, repo: str) -> bool:
+    """Whether a repository's name shares a word with the card's own names that no other family's model would."""
+    words = {w for w in fold(repo.rsplit("/", 1)[-1]).split() if len(w) > 3} - _FAMILIES
+    return any(words & set(name.split()) for name in doc.names)
 
 
 def _dates(doc: Document, said: tuple[Statement, ...]) -> Iterator[AnyFact]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from repro.card import Block, BlockKind, Cell, Span
 from repro.read.document import Document, stage_in
@@ -11,14 +12,15 @@ from repro.read.names import TELLING, TRAINING, term
 from repro.read.parameters import interpret
 from repro.read.statement import Gathered, Statement
 from repro.read.tables import statements
-from repro.read.values import fold, left_open, number
+from repro.read.values import fold, left_open, number, plain_value
 
 _PAIR = re.compile(r"^(?P<label>[^:=]{1,80}?)\s*(?::|=|：)\s*(?P<value>\S.*)$", re.DOTALL)
 _LOOSE = re.compile(r"^(?P<label>[A-Za-z][A-Za-z _-]{1,40}?)\s+(?P<value>[-+~]?[\d.][\d.,eE+-]*\s?%?)$")
 _SETTING = re.compile(r"^\s{0,8}(?:--)?(?P<label>[A-Za-z][\w .()/,&-]{0,90}?)\s*(?::|=|\s)\s*(?P<value>\S.*?)\s*$")
 _FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)")
 _CONFIG_TERMS = {"micro_batch_size", "gradient_accumulation_steps", "learning_rate", "num_epochs", "sequence_len"}
-_IDENTITY = frozenset("base_model dataset framework hardware license method date".split())
+_IDENTITY_WORDS = "base_model dataset framework hardware license method date"
+_IDENTITY = frozenset(_IDENTITY_WORDS.split())
 
 
 def read_lists(doc: Document) -> Gathered:
@@ -27,7 +29,7 @@ def read_lists(doc: Document) -> Gathered:
     group: list[tuple[int, str, str, str]] = []
     before = -2
     for index, block in enumerate(doc.blocks):
-        if block.kind is not BlockKind.LIST_ITEM:
+        if block.kind is not BlockKind.LIST_ITEM or _versions(block):
             continue
         if index != before + 1 or doc.blocks[before].heading_path != block.heading_path:
             found.extend(_group(doc, group))
@@ -40,6 +42,10 @@ def read_lists(doc: Document) -> Gathered:
                 group.append((index, pair[0], pair[1], known[0] if known else ""))
     found.extend(_group(doc, group))
     return Gathered(statements=tuple(found))
+
+
+def _versions(block: Block) -> bool:
+    return bool(block.heading_path) and "versions" in fold(block.heading_path[-1]).split()
 
 
 def _pair(text: str) -> tuple[str, str] | None:
@@ -73,13 +79,11 @@ def _group(doc: Document, group: list[tuple[int, str, str, str]]) -> list[Statem
                 found.extend(statements(doc, key, label, cell, hint, "list"))
         elif not key and is_training and telling >= 2 and re.fullmatch(r"[A-Za-z][\w ]{1,40}", label):
             name = fold(label).replace(" ", "_")
-            open_ = left_open(value)
-            why = "left open on the card" if open_ else "not a term this reader knows: kept as printed"
-            kept = None if open_ else value[:300]
-            found.append(
-                Statement(name, value[:300], cell.span, kept, number(value), why, hint, label, "list", None, False)
-            )
-    return [_without_cell(s) for s in found]
+            open_, read = left_open(value), number(value)
+            why = "left open on the card" if open_ else "not a term this reader knows"
+            kept = None if open_ else plain_value(read) if read and not read.unit else value[:300]
+            found.append(Statement(name, value[:300], cell.span, kept, read, why, hint, label, "list", None, False))
+    return [replace(s, cell=None, medium="list", group=index) for s in found]
 
 
 def _stage(label: str) -> str:
@@ -92,20 +96,13 @@ def _as_cell(doc: Document, block: Block, value: str) -> Cell:
     return Cell(value, value, doc.locate(block.span, value.split(" (")[0][:60]), 0, 0, block.links)
 
 
-def _without_cell(statement: Statement) -> Statement:
-    return Statement(
-        statement.key, statement.printed, statement.span, statement.value, statement.number, statement.why,
-        statement.stage, statement.label, "list", None, statement.known,
-    )  # fmt: skip
-
-
 def read_settings(doc: Document) -> Gathered:
     """Statements of code and HTML blocks that hold settings: a trainer's configuration, a training command, a log."""
     found: list[Statement] = []
     for index, block in enumerate(doc.blocks):
-        if block.kind is BlockKind.CODE and block.language not in ("python", "py", "json", "bibtex", "diff"):
-            text = block.text
-        elif block.kind is BlockKind.HTML and "<pre" in block.text.lower():
+        if (block.kind is BlockKind.CODE and block.language not in ("python", "py", "json", "bibtex", "diff")) or (
+            block.kind is BlockKind.HTML and "<pre" in block.text.lower()
+        ):
             text = block.text
         else:
             continue
@@ -117,8 +114,8 @@ def read_settings(doc: Document) -> Gathered:
 def _settings(doc: Document, index: int, block: Block, text: str) -> list[Statement]:
     first = doc.code_line(block)
     pairs: list[tuple[int, str, str]] = []
-    for offset, line in enumerate(text.split("\n")):
-        bare = without_html(line) if block.kind is BlockKind.HTML else line
+    for offset, content in enumerate(text.split("\n")):
+        bare = without_html(content) if block.kind is BlockKind.HTML else content
         flags = _FLAG.findall(bare)
         if flags:
             pairs.extend((first + offset, label, value) for label, value in flags)
@@ -138,7 +135,7 @@ def _settings(doc: Document, index: int, block: Block, text: str) -> list[Statem
             continue
         span = Span(block.span.source, line, line)
         found.extend(
-            Statement(p.key, p.printed, span, p.value, p.number, p.why, known[1] or hint, label, "code")
+            Statement(p.key, p.printed, span, p.value, p.number, p.why, known[1] or hint, label, "code", group=index)
             for p in interpret(known[0], value, label)
         )
     return found

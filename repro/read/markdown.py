@@ -80,10 +80,9 @@ class _Walk:
         return self._blocks
 
     def _start(self, tag: Any, start: int, end: int, events: Any) -> None:
-        name, value = (tag, None) if isinstance(tag, str) else next(iter(tag.items()))
-        if name in ("Link", "Image"):
-            if name == "Link":
-                self._links.append(value["dest_url"])
+        name, value = (tag, {}) if isinstance(tag, str) else next(iter(tag.items()))
+        if name == "Link":
+            self._links.append(value["dest_url"])
         elif name == "List":
             self._lists += 1
             self._flush_item(end=start)
@@ -112,7 +111,7 @@ class _Walk:
             self._text.append(" ")
 
     def _end(self, tag: Any, start: int, end: int) -> None:
-        name, value = (tag, None) if isinstance(tag, str) else next(iter(tag.items()))
+        name, value = (tag, {}) if isinstance(tag, str) else next(iter(tag.items()))
         if name == "Heading":
             self._heading(int(str(value)[1:]), self._plain(), start, end)
             self._text, self._links = [], []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from repro.card import BlockKind, Cell, Table
+from repro.card import BlockKind, Cell, Span, Table
 from repro.number import Number
 from repro.read.document import Document
 from repro.read.names import SPELLINGS
@@ -19,7 +19,6 @@ _STEP = re.compile(
 _EPOCH = re.compile(r"^(?:training )?epochs?$")
 _NOTE = re.compile(r"\b(?:notes?|comments?|remarks?|change|delta|description|relative|vs|difference)\b|^δ|Δ")
 _VALIDATION = re.compile(r"\b(?:validation|valid|val|eval|evaluation|dev|test)\b")
-_WORDS = "two three four five six seven eight nine ten twenty".split()
 _COUNT = r"(\d{1,6})"
 _WINDOW = (
     re.compile(rf"\b{_COUNT}[- ](?:optimi[sz]er[- ]|training[- ])?steps?[- ](?:running |moving |trailing )?(?:mean|average|avg|window)", re.I),
@@ -46,6 +45,8 @@ def read_metric_tables(doc: Document) -> Gathered:
             readings.extend(found)
             if not found:
                 memories.extend(_memories(block.table))
+        elif (block.kind is BlockKind.CODE and not block.language) or block.kind is BlockKind.HTML:
+            readings.extend(_printed_log(doc, index))
     return Gathered(readings=tuple(readings), memories=tuple(memories))
 
 
@@ -92,7 +93,7 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
                 continue
             if not cell.text or (not is_loss and number(cell.text) is None):
                 continue
-            if cell.text.strip().lower() in ("no log", "nan", "n/a", "-"):
+            if cell.text.strip().lower() in ("no log", "nan"):
                 continue
             read, unread = _loss(cell, decimal_comma)
             yield Reading(
@@ -113,6 +114,28 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
                 why=unread,
                 group=index,
             )
+
+
+def _printed_log(doc: Document, index: int) -> Iterator[Reading]:
+    """Readings of a log pasted as text: a line "Step  Training Loss" and rows of two numbers under it."""
+    block = doc.blocks[index]
+    steps_follow = False
+    for line_number in range(block.span.line, min(block.span.end_line, len(doc.lines)) + 1):
+        line = doc.lines[line_number - 1]
+        if re.match(r"^\s*steps?(?:\t+|\s{2,}|\s*\|\s*)(?:training |train )?loss\s*$", line, re.IGNORECASE):
+            steps_follow = True
+            continue
+        row = (
+            re.match(r"^\s*(\d{1,9})(?:\t+|\s{2,}|\s*\|\s*)(\d+\.\d+)\s*(?:</pre>.*)?$", line) if steps_follow else None
+        )
+        if row is None:
+            steps_follow = False
+            continue
+        span = Span(block.span.source, line_number, line_number)
+        read = number(row.group(2))
+        yield Reading(
+            "loss", row.group(2), span, read, int(row.group(1)), row.group(1), stage=doc.stage_hint(index), group=index
+        )
 
 
 def _grouped(text: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from repro.card import Span, Yaml
 from repro.read.document import Document
 from repro.read.statement import Gathered, Result
-from repro.read.values import left_open, number
+from repro.read.values import fold, left_open, number
 from repro.spec import AnyFact, Fact, Origin
 
 _VALUE_LINE = re.compile(r"^\s*(?:-\s+)?value:\s*(?P<printed>.*?)\s*$")
@@ -38,7 +38,11 @@ def read_model_index(doc: Document) -> Gathered:
         dataset = _mapping(result.get("dataset"))
         task = _mapping(result.get("task"))
         name = _text(dataset, "name") or _text(dataset, "type") or _text(task, "name") or _text(task, "type")
-        kind = _text(metric, "type") or _text(metric, "name")
+        kind = _text(metric, "type")
+        kind = _text(metric, "name") if not kind or fold(kind) == "unknown" else kind
+        shots = re.search(r"(?i)[\s,]*\(\s*\d{1,3}[- ]?shots?\s*\)", name)
+        if shots and _text(_mapping(dataset.get("args")), "num_few_shot"):
+            name = (name[: shots.start()] + name[shots.end() :]).strip()
         results.append(
             Result(name or "evaluation", kind or "score", printed, place, read, _conditions(result, metric, place))
         )

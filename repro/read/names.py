@@ -115,13 +115,14 @@ _SPELLINGS: dict[str, str] = {
 SPELLINGS: dict[str, str] = {fold(name): key for key, names in _SPELLINGS.items() for name in names.split("|")}
 """Folded spelling -> standard term (or one of the reader's own: warmup, batch_size, adam_betas, loss, dataset, ...)."""
 
-TRAINING = frozenset(
+TRAINING_WORDS = (
     "learning_rate effective_batch_size per_device_batch_size batch_size gradient_accumulation_steps num_devices "
     "max_seq_length num_epochs max_steps total_steps lr_scheduler_type warmup_ratio warmup_steps warmup beta loss_type "
     "label_smoothing loss_reduction label_scope optimizer adam_beta1 adam_beta2 adam_betas adam_epsilon weight_decay "
     "max_grad_norm precision bf16 fp16 master_weights seed data_seed gradient_checkpointing packing logging_steps "
-    "dataset_fraction dataset_rows chat_template dataset_split framework_commit".split()
+    "dataset_fraction dataset_rows chat_template dataset_split framework_commit"
 )
+TRAINING = frozenset(TRAINING_WORDS.split())
 """Keys that belong to a training stage."""
 
 TELLING = TRAINING - {"precision", "seed", "max_seq_length", "chat_template", "dataset_rows", "dataset_split", "bf16",

@@ -10,13 +10,17 @@ from repro.read.values import as_int, boolean, fold, left_open, number, plain_va
 from repro.spec import Value
 
 OPEN = "left open on the card"
-_INTEGERS = frozenset(
+_INTEGERS_WORDS = (
     "effective_batch_size per_device_batch_size batch_size gradient_accumulation_steps num_devices max_seq_length "
-    "max_steps total_steps warmup_steps seed data_seed logging_steps dataset_rows".split()
+    "max_steps total_steps warmup_steps seed data_seed logging_steps dataset_rows"
 )
-_FLOATS = frozenset("learning_rate label_smoothing adam_beta1 adam_beta2 adam_epsilon weight_decay".split())
-_EITHER = frozenset("num_epochs beta".split())
-_BOOLEANS = frozenset("gradient_checkpointing packing".split())
+_INTEGERS = frozenset(_INTEGERS_WORDS.split())
+_FLOATS_WORDS = "learning_rate label_smoothing adam_beta1 adam_beta2 adam_epsilon weight_decay"
+_FLOATS = frozenset(_FLOATS_WORDS.split())
+_EITHER_WORDS = "num_epochs beta"
+_EITHER = frozenset(_EITHER_WORDS.split())
+_BOOLEANS_WORDS = "gradient_checkpointing packing"
+_BOOLEANS = frozenset(_BOOLEANS_WORDS.split())
 _PRECISIONS = (
     ("bf16", r"\b(?:bf16|bfloat16|brain float)\b"),
     ("fp16", r"\b(?:fp16|float16|half)\b"),
@@ -40,7 +44,8 @@ _SCOPES = {
     "completion tokens": "completion", "response only": "completion", "responses only": "completion",
     "all tokens": "all_tokens", "full sequence": "all_tokens", "every token": "all_tokens",
 }  # fmt: skip
-_WORDS = {w: i for i, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())}
+_NUMERALS = "zero one two three four five six seven eight nine ten eleven twelve"
+_COUNTS = {word: count for count, word in enumerate(_NUMERALS.split())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +117,8 @@ def _integer(key: str, printed: str) -> tuple[Parameter, ...]:
             return (Parameter("hardware", printed, printed),)
         count = number(found.group(1))
         return (Parameter(key, found.group(1), int(found.group(1)), count), Parameter("hardware", printed, printed))
-    if read is None and printed.lower() in _WORDS:
-        return (Parameter(key, printed, _WORDS[printed.lower()]),)
+    if read is None and printed.lower() in _COUNTS:
+        return (Parameter(key, printed, _COUNTS[printed.lower()]),)
     if read is None and (product := re.match(r"^(?:\d+\s*[x×*]\s*)+\d+\s*=\s*([\d,]+)\s*(\w+)?$", printed)):
         read = number(product.group(1)) if product.group(2) != "tokens" else None
     if read is None:
@@ -132,8 +137,8 @@ def _integer(key: str, printed: str) -> tuple[Parameter, ...]:
 
 def _float(key: str, printed: str) -> Parameter:
     read = number(printed)
-    if read is None and printed.lower() in _WORDS and key == "num_epochs":
-        return Parameter(key, printed, _WORDS[printed.lower()])
+    if read is None and printed.lower() in _COUNTS and key == "num_epochs":
+        return Parameter(key, printed, _COUNTS[printed.lower()])
     if read is None:
         return Parameter(key, printed, None, None, _UNREADABLE)
     if read.unit == "%":

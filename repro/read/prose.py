@@ -24,7 +24,7 @@ _OTHERS = re.compile(
 )
 _SHARE = re.compile(
     r"(?<![\w.,])(\d+(?:\.\d+)?\s?%)\s+(?:(?:random|uniform|stratified|uniformly|randomly)\s+)*"
-    r"(?:(?:sampled?|subset|subsample|split|portion|slice|share)\s+)?(?:of|from)\s+(?:the\s+|its\s+)?(\S.{0,120})",
+    r"(?:(?:sampled?|subset|subsample|split|portion|slice|share)\s+)?(?:\([^()]{0,60}\)\s+)?(?:of|from)\s+(?:the\s+|its\s+)?(\S.{0,120})",
     re.IGNORECASE,
 )
 _NOT_SHARE = re.compile(
@@ -41,6 +41,10 @@ _PARAMETERS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("weight_decay", re.compile(rf"(?i)\bweight decay\s*(?:of|=|:|is|was)?\s*{_NUMERAL}")),
     ("seed", re.compile(r"(?i)\b(?:random\s+)?seed\s*(?:of|=|:|is|was)?\s*(\d{1,9})(?![\d.])")),
 )  # fmt: skip
+_CHAT_TEMPLATE = re.compile(
+    r"\b(?:uses?|with|using|follows?|in)\s+the\s+([A-Z][\w.-]{1,20}(?: \d)?)\s+(?:chat|prompt)\s+(?:template|format)\b"
+)
+_INITIALLY = re.compile(r"(?i)\b(?:initially|first) (?:supervised )?fine-?tuned\b")
 _BASE = re.compile(
     r"(?i)\b(?:fine-?tuned|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned)\s+(?:\w+\s+){0,3}?"
     r"(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+(?:the\s+)?(?:base\s+model\s+)?$"
@@ -98,13 +102,25 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str)
             place = doc.locate(block.span, name)
             yield Statement("framework", name, place, name, None, "", stage, "", "prose")
     if named and len(named) <= 2 and _METHOD_SENTENCE.search(sentence) and not _OTHERS.search(sentence):
-        for name in named:
+        for name in (n for n in named if n != "pretraining"):
             title = METHOD_TITLES.get(name, name.upper())
             yield Statement("method", title, block.span, title, None, "", "", "", "prose")
     if match := _SHARE.search(sentence):
         samples = re.search(r"(?i)\b(?:sample|subset|subsample|random)\b", match.group(0))
-        if (samples or re.search(r"(?i)\btrained\b|\bfine-?tuned\b", sentence)) and not _NOT_SHARE.search(sentence):
+        # "10% of data (reduced capability ...)": what stands in brackets is about something else.
+        about = sentence[max(0, match.start() - 60) : match.start()] + re.split(r"[(;,]", match.group(2))[0]
+        if (samples or re.search(r"(?i)\btrained\b|\bfine-?tuned\b", sentence)) and not _NOT_SHARE.search(about):
             yield from made("dataset_fraction", match.group(1))
+            if rows := re.search(
+                r"\((~?\s?\d[\d,.]*\s?[kKM]?)\s+(?:rows|examples|samples|pairs|prompts)\)", match.group(0)
+            ):
+                yield from made("dataset_rows", rows.group(1))
+    if (template := _CHAT_TEMPLATE.search(sentence)) and not doc.elsewhere(index):
+        yield from made("chat_template", template.group(1))
+    if first := _INITIALLY.search(sentence):
+        yield Statement(
+            "stage", first.group(0), doc.locate(block.span, first.group(0)), "sft", None, "", "sft", "", "prose"
+        )
     if not _TRAINED.search(sentence) or _OTHERS.search(sentence) or doc.elsewhere(index) or "|" in sentence:
         return
     if block.kind is BlockKind.LIST_ITEM and ":" in sentence[:60]:
@@ -133,7 +149,8 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
             r"(?i)\b(?:train(?:ed)?|fine-?tuned|sample|subset|aligned)\b[^.]{0,80}\b(?:on|from|of|with|using)\b[^.\[]{0,60}$",
             before,
         ):
-            stage = stage_in(before.rsplit(". ", 1)[-1])
+            clause = before.rsplit(". ", 1)[-1]
+            stage = stage_in(clause) or ("sft" if _INITIALLY.search(clause) else "")
             place = _line(block.span, source, match.start())
             yield Statement("dataset", found, doc.locate(place, found), found, None, "", stage, "", "prose")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from repro.card import Card
 from repro.read.claims import claims
 from repro.read.code_blocks import code_blocks
@@ -9,7 +11,7 @@ from repro.read.dialects import dialect_of
 from repro.read.document import document
 from repro.read.identity import identity_facts
 from repro.read.markdown import read_card
-from repro.read.stages import assign
+from repro.read.stages import assign, numbered
 from repro.spec import Spec
 
 
@@ -27,6 +29,7 @@ def read_spec(card: Card) -> Spec:
     doc = document(card)
     dialect = dialect_of(card)
     gathered = dialect.read(doc)
+    gathered = replace(gathered, statements=numbered(gathered.statements))
     facts = identity_facts(doc, gathered)
     assignment = assign(doc, gathered, facts)
     code = code_blocks(doc)

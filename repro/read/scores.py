@@ -40,6 +40,11 @@ _METRIC_NAMES = (
     "perplexity",
     "wer",
 )
+_SHOTS_IN_LABEL = re.compile(r"(?i)[\s,]*\(?\b(\d{1,3})[- ]?shots?\b\)?|[\s,]*\((\d{1,3})\)$")
+_PLAIN_METRICS = re.compile(
+    r"^(?:accuracy|acc|acc norm|exact match|em|f1|f1 score|precision|recall|bleu|rouge \w+|perplexity|wer|cer|map|mrr|auc|"
+    r"reward accuracy|preference accuracy|win rate|macro f1|micro f1|mse|rmse|mae|r2)$"
+)
 MAX_ROWS = 400
 
 
@@ -156,9 +161,16 @@ def _long(
             own.append(_fact("num_fewshot", as_int(count), last[shots]))
         if version is not None and version in last:
             own.append(_fact("task_version", last[version].text, last[version]))
+        measure = row[metric].text if metric is not None else _metric_name(heads[value])
+        if task is None and not _PLAIN_METRICS.match(fold(measure)):
+            name, measure = measure, "score"  # leaderboards head the column of tasks "Metric"
+        name, few = without_shots(
+            name.lstrip("-| ").strip() or "evaluation", row[task if task is not None else metric or 0]
+        )
+        own.extend(few if not any(f.key == "num_fewshot" for f in own) else ())
         yield Result(
-            name.lstrip("-| ").strip() or "evaluation",
-            row[metric].text if metric is not None else _metric_name(heads[value]),
+            name,
+            measure,
             cell.text,
             cell.span,
             read,
@@ -166,6 +178,16 @@ def _long(
             cell,
             stage=method_of(row[stage_column].text) if stage_column is not None else "",
         )
+
+
+def without_shots(name: str, cell: Cell) -> tuple[str, tuple[AnyFact, ...]]:
+    """A task's name without the number of shots that it may bear, and that number as a condition."""
+    match = _SHOTS_IN_LABEL.search(name)
+    if match is None or not name[: match.start()].strip():
+        return name, ()
+    count = int(match.group(1) or match.group(2))
+    bare = (name[: match.start()] + name[match.end() :]).strip(" ,")
+    return bare, (Fact("num_fewshot", count, Origin.STATED, match.group(0).strip(" ,"), cell.span),)
 
 
 def _fact(key: str, value: int | str | None, cell: Cell) -> AnyFact:
@@ -209,7 +231,9 @@ def _by_model_columns(
                 own.append(_fact("num_fewshot", as_int(count), row[shots]))
             name = row[metric].text if metric is not None else "score"
             cell = row[column]
-            yield Result(row[task].text, name, cell.text, cell.span, read, tuple(own), cell, stage=stage)
+            label, few = without_shots(row[task].text, row[task])
+            own.extend(few if not any(f.key == "num_fewshot" for f in own) else ())
+            yield Result(label, name, cell.text, cell.span, read, tuple(own), cell, stage=stage)
 
 
 def _by_model_rows(doc: Document, table: Table, heads: list[str], conditions: tuple[AnyFact, ...]) -> Iterator[Result]:

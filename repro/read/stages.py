@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from repro.card import Span
+from repro.card import BlockKind, Span
 from repro.read.document import Document
-from repro.read.names import METHOD_TITLES, STAGE_ORDER, TRAINING, method_of, methods_in
+from repro.read.names import METHOD_TITLES, STAGE_ORDER, TELLING, TRAINING, method_of, methods_in
 from repro.read.prose import framework_of, own_method
 from repro.read.statement import Gathered, Part, Statement
 from repro.read.values import fold
 from repro.spec import AnyFact, DatasetRef, Fact, Origin, Stage, missing
 
 _FINE_TUNED = re.compile(r"(?i)\bfine-?tuned version of\b|\btrained using\b|\bthis model was (?:fine-?tuned|trained)\b")
-_NOT_TRAINED = frozenset("merge mergekit gguf gptq awq quantized exl2 mlx onnx openvino".split())
+_NOT_TRAINED_WORDS = "merge mergekit gguf gptq awq quantized exl2 mlx onnx openvino"
+_NOT_TRAINED = frozenset(_NOT_TRAINED_WORDS.split())
+_PREFERENCES = re.compile(r"(?i)preference|feedback")
 UNNAMED = "the card does not say for which stage: taken for the one that makes this model"
 
 
@@ -48,21 +50,25 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     wanted = [p.stage for p in gathered.parts]
     wanted += [s.stage for s in structured] + [r.stage for r in gathered.readings]
     wanted += [s.stage for s in gathered.statements if not s.known]
+    if method in _AFTER_SFT:
+        wanted += [s.stage for s in gathered.statements if s.key == "stage"]
     hints = list(dict.fromkeys(hint for hint in wanted if hint))
-    names = _names(hints, method)
+    stem = method or _unnamed(doc, gathered)
+    names = _names(hints, stem)
     drafts = {name: _Draft(name) for name in dict.fromkeys(names.values())}
     if method and method not in drafts:
         numbered = [n for h, n in names.items() if h.startswith("#")]
         if not numbered or unhinted:
             drafts[method] = _Draft(method)
     if not drafts and (structured or gathered.readings or _says_trained(doc, gathered)):
-        drafts["fine-tuning"] = _Draft("fine-tuning")
+        drafts[stem] = _Draft(stem)
     elif not method and unhinted and not gathered.parts and not any(h for h in hints if not h.startswith("#")):
-        drafts.setdefault("fine-tuning", _Draft("fine-tuning"))
+        drafts.setdefault(stem, _Draft(stem))
     for part in gathered.parts:
         drafts[part.stage].part = part
     ordered = _ordered(list(drafts.values()), gathered.parts)
-    default = method if method in drafts else (ordered[-1].name if ordered else "")
+    ends = [draft.name for draft in ordered if re.sub(r"-\d+$", "", draft.name) == method]
+    default = ends[-1] if ends else (ordered[-1].name if ordered else "")
     for statement in gathered.statements:
         target = names.get(statement.stage, statement.stage) if statement.stage else default
         if target in drafts and (statement.key in TRAINING or statement.key in _STAGE_KEYS or not statement.known):
@@ -74,13 +80,57 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
 _STAGE_KEYS = frozenset(("dataset", "base_model", "model_id", "framework", "hardware", "method"))
 
 
-def _names(hints: list[str], method: str) -> dict[str, str]:
+_AFTER_SFT = frozenset(("dpo", "kto", "simpo", "ipo", "cpo", "ppo", "grpo", "rlvr", "reward"))
+
+
+def _unnamed(doc: Document, gathered: Gathered) -> str:
+    """What to call a stage whose method the card does not name: fine-tuning where it starts from a model."""
+    said = any(s.key == "base_model" for s in gathered.statements) or "base_model" in doc.card.front_matter
+    named = said or any(re.search(r"(?i)fine-?tun", b.text) for b in doc.blocks if b.kind is not BlockKind.CODE)
+    return "fine-tuning" if named else "training"
+
+
+def numbered(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """Statements in which a second list (table, command) of the same parameters with other values is a second training.
+
+    Two such lists are no conflict: nobody states one training's parameters twice, differently, in the same form.
+    """
+    groups: dict[tuple[str, str], dict[int, dict[str, object]]] = {}
+    for s in statements:
+        if s.group >= 0 and s.key in TELLING and s.value is not None:
+            groups.setdefault((s.medium, s.stage), {}).setdefault(s.group, {}).setdefault(s.key, s.value)
+    renamed: dict[tuple[str, str, int], str] = {}
+    for (medium, stage), lists in groups.items():
+        if stage.startswith("#"):
+            continue
+        full = [(group, values) for group, values in lists.items() if len(values) >= 3]
+        distinct: list[dict[str, object]] = []
+        for group, values in full:
+            same = next((i for i, known in enumerate(distinct) if _agree(known, values)), None)
+            if same is None:
+                distinct.append(values)
+                same = len(distinct) - 1
+            if same:
+                renamed[medium, stage, group] = f"{stage}#{same + 1}"
+    if not renamed:
+        return statements
+    return tuple(replace(s, stage=renamed.get((s.medium, s.stage, s.group), s.stage)) for s in statements)
+
+
+def _agree(first: dict[str, object], second: dict[str, object]) -> bool:
+    shared = first.keys() & second.keys()
+    return len(shared) < 3 or all(first[key] == second[key] for key in shared)
+
+
+def _names(hints: list[str], stem: str) -> dict[str, str]:
     """A unique stage name for every hint: "#1" and "#2" of one method are "sft" and "sft-2"."""
     names: dict[str, str] = {}
     for hint in hints:
         if hint.startswith("#"):
-            stem = method or "fine-tuning"
             names[hint] = stem if hint == "#1" else f"{stem}-{hint[1:]}"
+        elif "#" in hint:
+            first, _, number = hint.partition("#")
+            names[hint] = f"{first}-{number}"
         else:
             names[hint] = hint
     return names
@@ -145,7 +195,8 @@ def _stage(
     frameworks = [s for s in draft.statements if s.key == "framework" and s.value is not None]
     if not frameworks and len(ordered) > 1:
         frameworks = [s for s in gathered.statements if s.key == "framework" and s.value is not None and not s.stage]
-    own.extend(replace(s.fact(), value=framework_of(str(s.value)) or s.value) for s in frameworks)
+    shared = "" if last else "stated for the card as a whole"
+    own.extend(replace(s.fact(shared), value=framework_of(str(s.value)) or s.value) for s in frameworks)
     own.extend(s.fact() for s in draft.statements if s.key == "hardware")
     spans = [f.span for f in own if f.span is not None]
     return Stage(
@@ -233,7 +284,11 @@ def _datasets(
 ) -> tuple[DatasetRef, ...]:
     """The stage's data sets; a name that only abbreviates a repository's is that repository."""
     found: list[tuple[str, Span | None]] = []
+    stem = re.sub(r"-\d+$", "", draft.name)
     said = [s for s in draft.statements if s.key == "dataset" and isinstance(s.value, str)]
+    said = [s for s in said if s.stage or method_of(str(s.value)) in ("", stem)]
+    if any(s.stage for s in said if s.medium == "prose"):
+        said = [s for s in said if s.stage or s.medium != "prose"]
     found.extend((str(s.value), s.span) for s in sorted(said, key=lambda s: s.medium == "prose"))
     if draft.part and draft.part.dataset:
         found.append((draft.part.dataset, draft.part.span))
@@ -241,9 +296,9 @@ def _datasets(
     for fact in facts:
         if fact.key == "datasets" and fact.why == "front matter" and isinstance(fact.value, tuple):
             for name in fact.value:
-                hint = method_of(name) or ("dpo" if re.search(r"(?i)preference|feedback", name) else "")
+                hint = method_of(name) or ("dpo" if stages > 1 and _PREFERENCES.search(name) else "")
                 if (
-                    stages == 1
+                    (stages == 1 and hint in ("", stem))
                     or hint == draft.name
                     or (last and not hint and len(fact.value) == 1 and name not in taken)
                 ):

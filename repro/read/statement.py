@@ -28,6 +28,8 @@ class Statement:
     cell: Cell | None = None
     known: bool = True
     """Whether `key` is a term the reader knows."""
+    group: int = -1
+    """The table, list or code block it stands in, by its place among the card's blocks; -1 for a sentence."""
 
     def fact(self, why: str = "") -> AnyFact:
         reasons = "; ".join(reason for reason in (self.why, why) if reason)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from repro.card import BlockKind, Cell, Table
 from repro.read.document import REPO_ID, Document, hub_id, stage_in
 from repro.read.names import TELLING, TRAINING, method_of, term
 from repro.read.parameters import interpret
 from repro.read.statement import Gathered, Statement
-from repro.read.values import fold, left_open, number
+from repro.read.values import fold, left_open, number, plain_value
 
 MAX_ROWS = 2000
 """A longer table is data, not parameters."""
-_LABEL = frozenset(
+_LABEL_WORDS = (
     "parameter parameters hyperparameter hyperparameters attribute setting settings property field key name config "
-    "configuration item option argument detail info".split()
-) | {"", "model detail", "training parameter", "hyper parameter", "model attribute", "training hyperparameter"}  # fmt: skip
-_VALUE = frozenset("value values setting details description detail info used".split()) | {"value used", ""}
+    "configuration item option argument detail info"
+)
+_LABEL = frozenset(_LABEL_WORDS.split()) | {"", "model detail", "training parameter", "hyper parameter", "model attribute", "training hyperparameter"}  # fmt: skip
+_VALUE_WORDS = "value values setting details description detail info used"
+_VALUE = frozenset(_VALUE_WORDS.split()) | {"value used", ""}
 _REMARK = re.compile(
     r"\b(?:notes?|comments?|meaning|source|why|reason|default|explanation|remarks?|description|unit)\b"
 )
@@ -28,7 +31,8 @@ def read_parameter_tables(doc: Document) -> Gathered:
     found: list[Statement] = []
     for index, block in enumerate(doc.blocks):
         if block.kind is BlockKind.TABLE and block.table is not None and len(block.table.rows) <= MAX_ROWS:
-            found.extend(_by_rows(doc, index, block.table) or _by_columns(doc, index, block.table))
+            made = _by_rows(doc, index, block.table) or _by_columns(doc, index, block.table)
+            found.extend(replace(statement, group=index) for statement in made)
     return Gathered(statements=tuple(found))
 
 
@@ -53,7 +57,9 @@ def _by_rows(doc: Document, index: int, table: Table) -> list[Statement]:
     if len(keys) * 3 < len(rows) and not telling:
         return []
     is_training = bool(telling) or (training > 0 and doc.about_training(index))
-    hint = doc.stage_hint(index)
+    named = {stage for _, stage in filter(None, terms) if stage}
+    # "DPO Beta" in a table whose headings name no stage says whose table it is.
+    hint = doc.stage_hint(index) or (named.pop() if len(named) == 1 and telling else "")
     found: list[Statement] = []
     for column, stage in _value_columns(doc, header, header_is_row):
         for row, known in zip(rows, terms):
@@ -113,8 +119,8 @@ def _by_columns(doc: Document, index: int, table: Table) -> list[Statement]:
 def _unknown(label: Cell, cell: Cell, stage: str) -> Statement:
     read = number(cell.text)
     key = fold(label.text).replace(" ", "_")[:60]
-    value = None if left_open(cell.text) else cell.text
-    why = "left open on the card" if value is None else "not a term this reader knows: kept as printed"
+    value = None if left_open(cell.text) else plain_value(read) if read and not read.unit else cell.text
+    why = "left open on the card" if value is None else "not a term this reader knows"
     return Statement(key, cell.raw, cell.span, value, read, why, stage, label.text, "table", cell, known=False)
 
 
@@ -123,7 +129,7 @@ def statements(doc: Document, key: str, label: str, cell: Cell, stage: str, medi
     text = cell.text
     if key in ("base_model", "model_id", "dataset"):
         return list(_references(key, label, cell, stage, medium))
-    if key in ("batch_size", "loss") and key == "loss":
+    if key == "loss":
         return []
     if key in ("framework", "hardware", "license", "method", "date", "language", "dataset_split", "framework_commit"):
         if left_open(text):

@@ -8,12 +8,14 @@ import unicodedata
 
 from repro.number import Number
 
-_OPEN = frozenset(
+_OPEN_WORDS = (
     "|tbd|tba|todo|n/a|na|nan|n.a.|-|--|---|–|—|?|??|???|...|…|pending|coming soon|to be determined|to be announced|"
     "to be added|to be filled|unknown|none|null|more information needed|[more information needed]|not available|"
     "not specified|not stated|not reported|not yet available|unspecified|xx|x.xx|no log|wip|in progress|"
-    "[needs more information]|needs more information|{value}|<value>".split("|")
+    "[needs more information]|needs more information"
 )
+_OPEN = frozenset(_OPEN_WORDS.split("|"))
+_PLACEHOLDER = re.compile(r"^(?:<[^<>|]{1,60}>|\{+[^{}]{1,60}\}+)$")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT_RUN = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _MINUS = str.maketrans({"−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "﹣": "-", "－": "-"})
@@ -39,7 +41,8 @@ _FALSE = frozenset({"false", "no", "off", "disabled", "✗", "✘", "❌", "not 
 
 def left_open(printed: str) -> bool:
     """Whether the author announces a value and does not give it: "TBD", "N/A", "-", "?"."""
-    return printed.strip().strip("*_`").strip().lower() in _OPEN
+    bare = printed.strip().strip("*_`").strip()
+    return bare.lower() in _OPEN or _PLACEHOLDER.match(bare) is not None
 
 
 def boolean(printed: str) -> bool | None:
@@ -106,8 +109,7 @@ def _plain_digits(digits: str) -> str | None:
     for separator in ("'", "_", " "):
         if separator in text:
             head, *groups = text.split(separator)
-            last, point, decimals = groups[-1].partition(".")
-            groups[-1] = last
+            groups[-1], point, decimals = groups[-1].partition(".")
             if not (0 < len(head) <= 3 and all(len(g) == 3 and g.isdecimal() for g in groups)):
                 return None
             text = head + "".join(groups) + point + decimals
@@ -118,9 +120,9 @@ def _plain_digits(digits: str) -> str | None:
         return text
     grouped = re.compile(r"\d{1,3}(?:([,.])\d{3})(?:\1\d{3})*$")
     if commas and points:
-        point = max(text.rfind(","), text.rfind("."))
-        head, tail = text[:point], text[point + 1 :]
-        return f"{re.sub(r'[.,]', '', head)}.{tail}" if grouped.match(head) and text[point] not in head else None
+        last = max(text.rfind(","), text.rfind("."))
+        head, tail = text[:last], text[last + 1 :]
+        return f"{re.sub(r'[.,]', '', head)}.{tail}" if grouped.match(head) and text[last] not in head else None
     if commas + points > 1:
         return re.sub(r"[.,]", "", text) if grouped.match(text) else None
     head, tail = text.split(",")

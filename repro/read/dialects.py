@@ -1,4 +1,4 @@
-"""The dialects that cards are written in: one row each, what marks it and what reads it. The first that matches is it."""
+"""The dialects that cards are written in, a row each: what marks it and what reads it; the first that matches is it."""
 
 from __future__ import annotations
 

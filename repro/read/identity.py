@@ -24,9 +24,9 @@ _LICENCES = {
     "gemma terms of use": "gemma", "gpl 3 0": "gpl-3.0", "bsd 3 clause": "bsd-3-clause", "openrail": "openrail",
 }  # fmt: skip
 _FAMILIES_WORDS = (
-    "llama mistral mixtral qwen gemma falcon phi bert roberta gpt olmo tulu zephyr orca yi pythia bloom opt t5 deepseek "
-    "smollm tinyllama model language models large chat instruct base alignment preference optimization learning "
-    "training trained fine tuned tuning direct dpo sft agent multi text generation open source data card"
+    "llama mistral mixtral qwen gemma falcon phi bert roberta gpt olmo tulu zephyr orca yi pythia bloom opt t5 "
+    "deepseek smollm tinyllama model language models large chat instruct base alignment preference optimization "
+    "learning training trained fine tuned tuning direct dpo sft agent multi text generation open source data card"
 )
 _FAMILIES = frozenset(_FAMILIES_WORDS.split())
 _MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"

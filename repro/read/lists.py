@@ -100,9 +100,8 @@ def read_settings(doc: Document) -> Gathered:
     """Statements of code and HTML blocks that hold settings: a trainer's configuration, a training command, a log."""
     found: list[Statement] = []
     for index, block in enumerate(doc.blocks):
-        if (block.kind is BlockKind.CODE and block.language not in ("python", "py", "json", "bibtex", "diff")) or (
-            block.kind is BlockKind.HTML and "<pre" in block.text.lower()
-        ):
+        is_code = block.kind is BlockKind.CODE and block.language not in ("python", "py", "json", "bibtex", "diff")
+        if is_code or (block.kind is BlockKind.HTML and "<pre" in block.text.lower()):
             text = block.text
         else:
             continue

@@ -97,7 +97,7 @@ def _changes(
     ledger: Ledger, reading: Reading, claim: Claim, change: Claim | None, first: dict[int, Claim],
     before: dict[int, Claim], name: str,
 ) -> None:  # fmt: skip
-    """The relative change noted beside a loss: from the table's first stated loss, or from the row before where it says so."""
+    """The change noted beside a loss: from the table's first stated one, or from the row before if it says so."""
     reference = first.get(reading.group)
     if change is not None and reference is not None:
         if reading.note is not None and "prev" in reading.note.text.lower():
@@ -137,8 +137,8 @@ def _note(reading: Reading) -> tuple[AnyFact | None, Claim | None]:
     if read is not None and read.unit == "%" and not read.approximate:
         sign = -1.0 if bare.startswith("↓") else 1.0
         return None, Claim(
-            id="", kind=ClaimKind.CHANGE, text="", printed=cell.text, span=cell.span, value=sign * read.value, number=read,
-            step=reading.step, epoch=reading.epoch, cell_start=cell.start, cell_end=cell.end,
+            id="", kind=ClaimKind.CHANGE, text="", printed=cell.text, span=cell.span, value=sign * read.value,
+            number=read, step=reading.step, epoch=reading.epoch, cell_start=cell.start, cell_end=cell.end,
         )  # fmt: skip
     return Fact("note", cell.text, Origin.STATED, cell.text, cell.span), None
 

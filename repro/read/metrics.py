@@ -14,19 +14,26 @@ from repro.read.statement import Gathered, Memory, Reading
 from repro.read.values import as_int, fold, left_open, number
 
 _STEP = re.compile(
-    r"^(?:(?:global|training|train|optimi[sz]er|optimi[sz]ation|gradient|update) )?(?:steps?|iterations?|iters?|it|updates?)$"
+    r"^(?:(?:global|training|train|optimi[sz]er|optimi[sz]ation|gradient|update) )?"
+    r"(?:steps?|iterations?|iters?|it|updates?)$"
 )
 _EPOCH = re.compile(r"^(?:training )?epochs?$")
 _NOTE = re.compile(r"\b(?:notes?|comments?|remarks?|change|delta|description|relative|vs|difference)\b|^δ|Δ")
 _VALIDATION = re.compile(r"\b(?:validation|valid|val|eval|evaluation|dev|test)\b")
 _COUNT = r"(\d{1,6})"
+_STEPS = r"(?:logged |optimi[sz]er |training |gradient )*(?:steps?|updates?|iterations?)\b"
 _WINDOW = (
-    re.compile(rf"\b{_COUNT}[- ](?:optimi[sz]er[- ]|training[- ])?steps?[- ](?:running |moving |trailing )?(?:mean|average|avg|window)", re.I),
     re.compile(
-        rf"\b(?:mean|average[ds]?|avg|smoothed|averaging)\b[^.;]{{0,60}}?\b{_COUNT}\s*(?:logged |optimi[sz]er |training |gradient )*(?:steps?|updates?|iterations?)\b", re.I
+        rf"\b{_COUNT}[- ](?:optimi[sz]er[- ]|training[- ])?steps?[- ](?:running |moving |trailing )?"
+        r"(?:mean|average|avg|window)",
+        re.IGNORECASE,
     ),
-    re.compile(rf"\bwindows?\s*(?:of|=|:|size)\s*{_COUNT}\b", re.I),
-)  # fmt: skip
+    re.compile(
+        rf"\b(?:mean|average[ds]?|avg|smoothed|averaging)\b[^.;]{{0,60}}?\b{_COUNT}\s*{_STEPS}",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"\bwindows?\s*(?:of|=|:|size)\s*{_COUNT}\b", re.IGNORECASE),
+)
 _SINGLE = re.compile(
     r"\b(?:single|one|individual)[- ](?:optimi[sz]er[- ])?step\b|\bnot averaged\b|\bun-?smoothed\b", re.I
 )

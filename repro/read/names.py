@@ -101,7 +101,8 @@ _SPELLINGS: dict[str, str] = {
     "framework": "framework|training framework|trainer|codebase|training code|training library|trained with|"
     "training codebase|code|training software|fine tuning framework|library",
     "framework_version": "framework version|trl version|open instruct version|transformers version|library version",
-    "framework_commit": "framework commit|commit|code commit|git commit|open instruct commit|trl commit|codebase commit",
+    "framework_commit": "framework commit|commit|code commit|git commit|open instruct commit|trl commit|"
+    "codebase commit",
     "hardware": "hardware|hardware type|accelerator|compute infrastructure|gpu|gpu type|training hardware|"
     "accelerators|compute|device|devices|hardware used|training infrastructure|training device",
     "license": "license|licence|model license|model licence|license s",

@@ -30,7 +30,8 @@ _PRECISIONS = (
     ("int4", r"\b(?:int4|nf4|4[- ]?bit|q4\w*(?: \w+)*|awq|gptq)\b"),
 )
 _LOSSES = {
-    "sigmoid": "dpo", "dpo": "dpo", "standard dpo": "dpo", "dpo sigmoid": "dpo", "sigmoid dpo": "dpo", "dpo loss": "dpo",
+    "sigmoid": "dpo", "dpo": "dpo", "standard dpo": "dpo", "dpo sigmoid": "dpo", "sigmoid dpo": "dpo",
+    "dpo loss": "dpo",
     "standard": "dpo", "sigmoid norm": "dpo_norm", "dpo norm": "dpo_norm", "dpo sigmoid norm": "dpo_norm",
     "length normalized dpo": "dpo_norm", "length normalised dpo": "dpo_norm", "dpo length normalized": "dpo_norm",
     "length normalized sigmoid": "dpo_norm", "length normalised sigmoid": "dpo_norm",
@@ -181,8 +182,8 @@ def scheduler(printed: str) -> str:
     plain = re.sub(r"\b(?:schedule|scheduler|decay|annealing|learning rate|lr|to 0|to zero|with|and|a)\b", " ", folded)
     plain = " ".join(plain.split())
     names = {
-        "linear": "linear", "linear warmup linear": "linear", "linear warmup": "linear" if "decay" in folded else folded,
-        "warmup linear": "linear", "cosine": "cosine", "warmup cosine": "cosine", "cosine warmup": "cosine",
+        "linear": "linear", "linear warmup linear": "linear", "warmup linear": "linear",
+        "cosine": "cosine", "warmup cosine": "cosine", "cosine warmup": "cosine",
         "linear warmup cosine": "cosine", "cosine linear warmup": "cosine", "constant": "constant",
         "constant warmup": "constant_with_warmup", "polynomial": "polynomial", "inverse sqrt": "inverse_sqrt",
         "cosine restarts": "cosine_with_restarts", "none": "constant",

@@ -18,8 +18,8 @@ _TRAINED = re.compile(
     r"(?i)\b(?:train(?:ed|ing)?|fine-?tun(?:ed|ing)|aligned|optimi[sz]ed|tuned|hyper-?parameters?|used)\b"
 )
 _OTHERS = re.compile(
-    r"(?i)\b(?:pre-?train\w*|original(?:ly)?|baseline|paper|should|recommend\w*|if you|you can|e\.g\.|for example|unlike|"
-    r"compared|instead|inference|generat\w+|sampl(?:ing|ed) with|evaluat\w+|benchmark\w*|other models?|teacher|"
+    r"(?i)\b(?:pre-?train\w*|original(?:ly)?|baseline|paper|should|recommend\w*|if you|you can|e\.g\.|for example|"
+    r"unlike|compared|instead|inference|generat\w+|sampl(?:ing|ed) with|evaluat\w+|benchmark\w*|other models?|teacher|"
     r"previous|earlier|future|plan(?:ned)?|will be|tried|experiment\w*)\b"
 )
 _SHARE = re.compile(
@@ -28,19 +28,23 @@ _SHARE = re.compile(
     re.IGNORECASE,
 )
 _NOT_SHARE = re.compile(
-    r"(?i)\b(?:valid\w*|held|test|evaluat\w*|dev|accuracy|improv\w*|better|worse|of the (?:time|parameters|tokens)|faster|"
-    r"memory|reduc(?:es|ed|tion)|flipped|noise|win|parameters|weights)\b"
+    r"(?i)\b(?:valid\w*|held|test|evaluat\w*|dev|accuracy|improv\w*|better|worse|of the (?:time|parameters|tokens)|"
+    r"faster|memory|reduc(?:es|ed|tion)|flipped|noise|win|parameters|weights)\b"
 )
-_PARAMETERS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("num_epochs", re.compile(r"(?i)\bfor\s+(?:a total of\s+)?(~?\d+(?:\.\d+)?|one|two|three|four|five)\s+(?:full |complete |training )?epochs?\b")),
-    ("learning_rate", re.compile(rf"(?i)\b(?:learning rate|lr)\s*(?:\([^)]*\)\s*)?(?:of|=|:|is|was|set to|at)?\s*{_NUMERAL}")),
-    ("effective_batch_size", re.compile(r"(?i)\b(?:effective|global|total)\s+(?:train(?:ing)?\s+)?batch size\s*(?:of|=|:|is|was)?\s*(\d[\d,]*)(?!\s*(?:K|M|tokens|\.\d|[x×]))")),
-    ("warmup_ratio", re.compile(r"(?i)\bwarm-?up ratio\s*(?:of|=|:|is|was)?\s*(\d*\.?\d+\s?%?)")),
-    ("max_seq_length", re.compile(r"(?i)\b(?:max(?:imum)?\.?\s+)?(?:sequence|seq)\s+length\s*(?:of|=|:|is|was)?\s*(\d[\d,]*)(?!\s*[kK.])")),
-    ("beta", re.compile(r"(?i)\b(?:beta|β)\s*(?:of|=|:|is|was|set to)\s*(\d*\.?\d+)")),
-    ("weight_decay", re.compile(rf"(?i)\bweight decay\s*(?:of|=|:|is|was)?\s*{_NUMERAL}")),
-    ("seed", re.compile(r"(?i)\b(?:random\s+)?seed\s*(?:of|=|:|is|was)?\s*(\d{1,9})(?![\d.])")),
-)  # fmt: skip
+_IS = r"\s*(?:of|=|:|is|was|set to|at)?\s*"
+_PATTERNS: dict[str, str] = {
+    "num_epochs": r"\bfor\s+(?:a total of\s+)?(~?\d+(?:\.\d+)?|one|two|three|four|five)\s+"
+    r"(?:full |complete |training )?epochs?\b",
+    "learning_rate": rf"\b(?:learning rate|lr)\s*(?:\([^)]*\)\s*)?{_IS}{_NUMERAL}",
+    "effective_batch_size": rf"\b(?:effective|global|total)\s+(?:train(?:ing)?\s+)?batch size{_IS}"
+    r"(\d[\d,]*)(?!\s*(?:K|M|tokens|\.\d|[x×]))",
+    "warmup_ratio": rf"\bwarm-?up ratio{_IS}(\d*\.?\d+\s?%?)",
+    "max_seq_length": rf"\b(?:max(?:imum)?\.?\s+)?(?:sequence|seq)\s+length{_IS}(\d[\d,]*)(?!\s*[kK.])",
+    "beta": r"\b(?:beta|β)\s*(?:of|=|:|is|was|set to)\s*(\d*\.?\d+)",
+    "weight_decay": rf"\bweight decay{_IS}{_NUMERAL}",
+    "seed": rf"\b(?:random\s+)?seed{_IS}(\d{{1,9}})(?![\d.])",
+}
+_PARAMETERS = tuple((key, re.compile(pattern, re.IGNORECASE)) for key, pattern in _PATTERNS.items())
 _CHAT_TEMPLATE = re.compile(
     r"\b(?:uses?|with|using|follows?|in)\s+the\s+([A-Z][\w.-]{1,20}(?: \d)?)\s+(?:chat|prompt)\s+(?:template|format)\b"
 )

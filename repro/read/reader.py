@@ -11,7 +11,8 @@ from repro.read.dialects import dialect_of
 from repro.read.document import document
 from repro.read.identity import identity_facts
 from repro.read.markdown import read_card
-from repro.read.stages import assign, numbered
+from repro.read.stages import assign
+from repro.read.trainings import numbered
 from repro.spec import Spec
 
 

@@ -13,8 +13,8 @@ from repro.read.values import as_int, fold, left_open, number
 from repro.spec import AnyFact, Fact, Origin
 
 _HARNESS = re.compile(
-    r"(?i)\b(lm[- _]?eval(?:uation)?(?:[- _]harness)?|language model evaluation harness|eval(?:uation)? harness|olmes|lighteval|"
-    r"helm|opencompass|evalplus|mt[- ]bench)\b(?:\s*\(?v?(?:ersion\s*)?(\d+\.\d+(?:\.\d+)?))?"
+    r"(?i)\b(lm[- _]?eval(?:uation)?(?:[- _]harness)?|language model evaluation harness|eval(?:uation)? harness|olmes|"
+    r"lighteval|helm|opencompass|evalplus|mt[- ]bench)\b(?:\s*\(?v?(?:ersion\s*)?(\d+\.\d+(?:\.\d+)?))?"
 )
 _TASK = re.compile(r"^(?:tasks?|benchmarks?|datasets?|eval(?:uation)?s?|tests?|task name|evaluation task)$")
 _METRIC = re.compile(r"^(?:metrics?|measure|score type)$")
@@ -42,8 +42,8 @@ _METRIC_NAMES = (
 )
 _SHOTS_IN_LABEL = re.compile(r"(?i)[\s,]*\(?\b(\d{1,3})[- ]?shots?\b\)?|[\s,]*\((\d{1,3})\)$")
 _PLAIN_METRICS = re.compile(
-    r"^(?:accuracy|acc|acc norm|exact match|em|f1|f1 score|precision|recall|bleu|rouge \w+|perplexity|wer|cer|map|mrr|auc|"
-    r"reward accuracy|preference accuracy|win rate|macro f1|micro f1|mse|rmse|mae|r2)$"
+    r"^(?:accuracy|acc|acc norm|exact match|em|f1|f1 score|precision|recall|bleu|rouge \w+|perplexity|wer|cer|map|mrr|"
+    r"auc|reward accuracy|preference accuracy|win rate|macro f1|micro f1|mse|rmse|mae|r2)$"
 )
 MAX_ROWS = 400
 

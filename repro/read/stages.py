@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from repro.card import BlockKind, Span
+from repro.card import Span
 from repro.read.document import Document
-from repro.read.names import METHOD_TITLES, STAGE_ORDER, TELLING, TRAINING, method_of, methods_in
-from repro.read.prose import framework_of, own_method
+from repro.read.names import METHOD_TITLES, STAGE_ORDER, TRAINING, method_of, methods_in
+from repro.read.prose import framework_of
 from repro.read.statement import Gathered, Part, Statement
+from repro.read.trainings import AFTER_SFT, card_method, stage_names, unnamed
 from repro.read.values import fold
 from repro.spec import AnyFact, DatasetRef, Fact, Origin, Stage, missing
 
@@ -50,11 +51,11 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     wanted = [p.stage for p in gathered.parts]
     wanted += [s.stage for s in structured] + [r.stage for r in gathered.readings]
     wanted += [s.stage for s in gathered.statements if not s.known]
-    if method in _AFTER_SFT:
+    if method in AFTER_SFT:
         wanted += [s.stage for s in gathered.statements if s.key == "stage"]
     hints = list(dict.fromkeys(hint for hint in wanted if hint))
-    stem = method or _unnamed(doc, gathered)
-    names = _names(hints, stem)
+    stem = method or unnamed(doc, gathered)
+    names = stage_names(hints, stem)
     drafts = {name: _Draft(name) for name in dict.fromkeys(names.values())}
     if method and method not in drafts:
         numbered = [n for h, n in names.items() if h.startswith("#")]
@@ -78,84 +79,6 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
 
 
 _STAGE_KEYS = frozenset(("dataset", "base_model", "model_id", "framework", "hardware", "method"))
-
-
-_AFTER_SFT = frozenset(("dpo", "kto", "simpo", "ipo", "cpo", "ppo", "grpo", "rlvr", "reward"))
-
-
-def _unnamed(doc: Document, gathered: Gathered) -> str:
-    """What to call a stage whose method the card does not name: fine-tuning where it starts from a model."""
-    said = any(s.key == "base_model" for s in gathered.statements) or "base_model" in doc.card.front_matter
-    named = said or any(re.search(r"(?i)fine-?tun", b.text) for b in doc.blocks if b.kind is not BlockKind.CODE)
-    return "fine-tuning" if named else "training"
-
-
-def numbered(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
-    """Statements in which a second list (table, command) of the same parameters with other values is a second training.
-
-    Two such lists are no conflict: nobody states one training's parameters twice, differently, in the same form.
-    """
-    groups: dict[tuple[str, str], dict[int, dict[str, object]]] = {}
-    for s in statements:
-        if s.group >= 0 and s.key in TELLING and s.value is not None:
-            groups.setdefault((s.medium, s.stage), {}).setdefault(s.group, {}).setdefault(s.key, s.value)
-    renamed: dict[tuple[str, str, int], str] = {}
-    for (medium, stage), lists in groups.items():
-        if stage.startswith("#"):
-            continue
-        full = [(group, values) for group, values in lists.items() if len(values) >= 3]
-        distinct: list[dict[str, object]] = []
-        for group, values in full:
-            same = next((i for i, known in enumerate(distinct) if _agree(known, values)), None)
-            if same is None:
-                distinct.append(values)
-                same = len(distinct) - 1
-            if same:
-                renamed[medium, stage, group] = f"{stage}#{same + 1}"
-    if not renamed:
-        return statements
-    return tuple(replace(s, stage=renamed.get((s.medium, s.stage, s.group), s.stage)) for s in statements)
-
-
-def _agree(first: dict[str, object], second: dict[str, object]) -> bool:
-    shared = first.keys() & second.keys()
-    return len(shared) < 3 or all(first[key] == second[key] for key in shared)
-
-
-def _names(hints: list[str], stem: str) -> dict[str, str]:
-    """A unique stage name for every hint: "#1" and "#2" of one method are "sft" and "sft-2"."""
-    names: dict[str, str] = {}
-    for hint in hints:
-        if hint.startswith("#"):
-            names[hint] = stem if hint == "#1" else f"{stem}-{hint[1:]}"
-        elif "#" in hint:
-            first, _, number = hint.partition("#")
-            names[hint] = f"{first}-{number}"
-        else:
-            names[hint] = hint
-    return names
-
-
-def card_method(doc: Document, gathered: Gathered) -> str:
-    """The method that made the card's own model, by the strongest place that names exactly one."""
-    for part in gathered.parts:
-        if part.this_model:
-            return part.stage
-    if gathered.parts:
-        return gathered.parts[-1].stage
-    labelled = tuple(s for s in gathered.statements if s.key == "method" and s.medium in ("table", "list", "dialect"))
-    if method := own_method(labelled):
-        return method
-    tags = doc.card.front_matter.get("tags")
-    named = {m for tag in (tags if isinstance(tags, list) else []) if isinstance(tag, str) for m in methods_in(tag)}
-    for text in (doc.title, *sorted(doc.names)):
-        if method := method_of(text):
-            return method
-    if len(named) == 1:
-        return named.pop()
-    if any(s.key in ("beta", "loss_type") and s.stage == "dpo" for s in gathered.statements):
-        return "dpo"
-    return own_method(tuple(s for s in gathered.statements if s.key == "method"))
 
 
 def _says_trained(doc: Document, gathered: Gathered) -> bool:
@@ -219,7 +142,7 @@ def _method_title(draft: _Draft, last: bool, gathered: Gathered) -> str:
 
 
 def _settle_batch(statements: list[Statement]) -> list[Statement]:
-    """A plain "batch size": one device's where the whole step's is stated too, the step's where nothing multiplies it."""
+    """A plain "batch size": one device's where the step's is stated too, the step's where nothing multiplies it."""
     keys = {s.key for s in statements}
     settled: list[Statement] = []
     for s in statements:

@@ -18,7 +18,9 @@ _LABEL_WORDS = (
     "parameter parameters hyperparameter hyperparameters attribute setting settings property field key name config "
     "configuration item option argument detail info"
 )
-_LABEL = frozenset(_LABEL_WORDS.split()) | {"", "model detail", "training parameter", "hyper parameter", "model attribute", "training hyperparameter"}  # fmt: skip
+_LABEL = frozenset(_LABEL_WORDS.split()) | {
+    "", "model detail", "training parameter", "hyper parameter", "model attribute", "training hyperparameter",
+}  # fmt: skip
 _VALUE_WORDS = "value values setting details description detail info used"
 _VALUE = frozenset(_VALUE_WORDS.split()) | {"value used", ""}
 _REMARK = re.compile(

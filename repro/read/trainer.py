@@ -48,11 +48,11 @@ def _versions(doc: Document) -> Iterator[Statement]:
             block.kind is BlockKind.LIST_ITEM
             and block.heading_path
             and fold(block.heading_path[-1]) == "framework versions"
+            and (match := _VERSION.match(block.text))
         ):
-            if match := _VERSION.match(block.text):
-                name = fold(match["name"]).replace(" ", "_")
-                place = doc.locate(block.span, match["version"])
-                yield Statement(f"{name}_version", match["version"], place, match["version"], medium="list")
+            name = fold(match["name"]).replace(" ", "_")
+            place = doc.locate(block.span, match["version"])
+            yield Statement(f"{name}_version", match["version"], place, match["version"], medium="list")
 
 
 def read_trl(doc: Document) -> Gathered:

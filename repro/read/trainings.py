@@ -1,0 +1,89 @@
+"""Which trainings a card tells of: the method of its own model, and lists of parameters that mean another training."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from repro.card import BlockKind
+from repro.read.document import Document
+from repro.read.names import TELLING, method_of, methods_in
+from repro.read.prose import own_method
+from repro.read.statement import Gathered, Statement
+
+AFTER_SFT = frozenset(("dpo", "kto", "simpo", "ipo", "cpo", "ppo", "grpo", "rlvr", "reward"))
+
+
+def unnamed(doc: Document, gathered: Gathered) -> str:
+    """What to call a stage whose method the card does not name: fine-tuning where it starts from a model."""
+    said = any(s.key == "base_model" for s in gathered.statements) or "base_model" in doc.card.front_matter
+    named = said or any(re.search(r"(?i)fine-?tun", b.text) for b in doc.blocks if b.kind is not BlockKind.CODE)
+    return "fine-tuning" if named else "training"
+
+
+def numbered(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """Statements in which a second list (table, command) of the same parameters with other values is a second training.
+
+    Two such lists are no conflict: nobody states one training's parameters twice, differently, in the same form.
+    """
+    groups: dict[tuple[str, str], dict[int, dict[str, object]]] = {}
+    for s in statements:
+        if s.group >= 0 and s.key in TELLING and s.value is not None:
+            groups.setdefault((s.medium, s.stage), {}).setdefault(s.group, {}).setdefault(s.key, s.value)
+    renamed: dict[tuple[str, str, int], str] = {}
+    for (medium, stage), lists in groups.items():
+        if stage.startswith("#"):
+            continue
+        full = [(group, values) for group, values in lists.items() if len(values) >= 3]
+        distinct: list[dict[str, object]] = []
+        for group, values in full:
+            same = next((i for i, known in enumerate(distinct) if _agree(known, values)), None)
+            if same is None:
+                distinct.append(values)
+                same = len(distinct) - 1
+            if same:
+                renamed[medium, stage, group] = f"{stage}#{same + 1}"
+    if not renamed:
+        return statements
+    return tuple(replace(s, stage=renamed.get((s.medium, s.stage, s.group), s.stage)) for s in statements)
+
+
+def _agree(first: dict[str, object], second: dict[str, object]) -> bool:
+    shared = first.keys() & second.keys()
+    return len(shared) < 3 or all(first[key] == second[key] for key in shared)
+
+
+def stage_names(hints: list[str], stem: str) -> dict[str, str]:
+    """A unique stage name for every hint: "#1" and "#2" of one method are "sft" and "sft-2"."""
+    names: dict[str, str] = {}
+    for hint in hints:
+        if hint.startswith("#"):
+            names[hint] = stem if hint == "#1" else f"{stem}-{hint[1:]}"
+        elif "#" in hint:
+            first, _, number = hint.partition("#")
+            names[hint] = f"{first}-{number}"
+        else:
+            names[hint] = hint
+    return names
+
+
+def card_method(doc: Document, gathered: Gathered) -> str:
+    """The method that made the card's own model, by the strongest place that names exactly one."""
+    for part in gathered.parts:
+        if part.this_model:
+            return part.stage
+    if gathered.parts:
+        return gathered.parts[-1].stage
+    labelled = tuple(s for s in gathered.statements if s.key == "method" and s.medium in ("table", "list", "dialect"))
+    if method := own_method(labelled):
+        return method
+    tags = doc.card.front_matter.get("tags")
+    named = {m for tag in (tags if isinstance(tags, list) else []) if isinstance(tag, str) for m in methods_in(tag)}
+    for text in (doc.title, *sorted(doc.names)):
+        if method := method_of(text):
+            return method
+    if len(named) == 1:
+        return named.pop()
+    if any(s.key in ("beta", "loss_type") and s.stage == "dpo" for s in gathered.statements):
+        return "dpo"
+    return own_method(tuple(s for s in gathered.statements if s.key == "method"))

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from repro.check.lineage import stage_fact, tail
 from repro.check.outcomes import absent, failed, listing, passed, unknown
-from repro.check.wording import search
+from repro.check.wording import reads_english, search
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
-from repro.spec import DatasetRef, Spec
+from repro.spec import DatasetRef, Spec, Stage
 
 _SEED = re.compile(
     r"\bseed\b\W{0,3}(?:of|=|:|is)?\W{0,3}\d+|\|\s*(?:random |data |sampling |training )*seed\s*\|", re.IGNORECASE
@@ -18,11 +18,17 @@ _SEED = re.compile(
 _TEST = re.compile(r"\b(?:fine-?tuned|trained) on (?:the )?(?:[\w./-]{1,60} )?test (?:split|set)\b", re.IGNORECASE)
 _DENIAL = re.compile(r"\b(?:not|never|without|except|no)\b|n't\b", re.IGNORECASE)
 _SHARE_IN_NAME = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:pct|percent|p(?=[-_]))", re.IGNORECASE)
+_VERSION = re.compile(r"v?\d+(?:\.\w+){1,5}")
 _UNNAMED = re.compile(r"\bon (?:an unknown|the None|the unknown) dataset\b")
 
 
 def _sets(spec: Spec) -> list[DatasetRef]:
-    return [d for s in spec.stages for d in s.datasets]
+    return [d for s in spec.stages for d in named_sets(s)]
+
+
+def named_sets(stage: Stage) -> list[DatasetRef]:
+    """The stage's data sets, less the version numbers of the library of that name."""
+    return [d for d in stage.datasets if not _VERSION.fullmatch(d.repo_id.strip())]
 
 
 def share(data: DatasetRef) -> float | None:
@@ -166,7 +172,7 @@ def training_data_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     listed = spec.get("datasets")
     if unnamed and not listed.known:
         return [failed('The card says "on an unknown dataset".', unnamed[0].span)]
-    bare = [s for s in spec.stages if not s.datasets]
+    bare = [s for s in spec.stages if not named_sets(s)]
     if not bare or listed.known:
         names = [d.repo_id for d in _sets(spec)] or [
             str(v) for v in (listed.value if isinstance(listed.value, tuple) else [])
@@ -177,6 +183,11 @@ def training_data_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     words = search(
         spec, re.compile(r"\bdata ?sets?\b|\bcorpus\b|\btraining data\b|\bdata\b", re.IGNORECASE), body_only=True
     )
-    if words:
-        return [unknown("The card speaks of data, but no data set's name could be read.", words[0].span)]
+    if words or not reads_english(spec) or bare[0].span is None:
+        return [
+            unknown(
+                "The card speaks of data, but no data set's name could be read.",
+                words[0].span if words else bare[0].span,
+            )
+        ]
     return [failed(f"No data is named for: {listing([s.name for s in bare])}.", bare[0].span)]

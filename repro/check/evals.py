@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from repro.check.lineage import tail
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
-from repro.check.wording import front_matter_end, search
+from repro.check.wording import front_matter_end, reads_english, search
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import Claim, ClaimKind, Spec
@@ -45,6 +45,8 @@ BENCHMARKS = frozenset(
     ]
 )
 """Benchmarks that harnesses score in different ways."""
+WITHOUT_SHOTS = frozenset({"alpacaeval", "mtbench", "ifeval", "humaneval", "mbpp", "musr"})
+"""Benchmarks whose prompt is fixed."""
 _HARNESS = re.compile(
     r"\blm[-_ ]?eval(?:uation)?(?:[-_ ]harness)?\b|\bevaluation[- ]harness\b|\blighteval\b"
     r"|\bolmes\b|\bopencompass\b|\bfastchat\b"
@@ -110,6 +112,8 @@ def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     ]
     if headed:
         return [unknown("No score could be read; the card speaks of results.", headed[0].span)]
+    if not reads_english(spec):
+        return [unknown("No score could be read from a card that is not in English.")]
     if not spec.stages and not spec.claims:
         return [absent("The card describes no trained model that could be read.")]
     return [failed("The card gives no score and no validation loss.")]
@@ -243,9 +247,9 @@ def shots_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Fix: Print the number of shots beside each score.
     Sources: https://huggingface.co/docs/leaderboards/open_llm_leaderboard/about; lm-evaluation-harness issue 1525
     """
-    claims = benchmark_scores(spec)
+    claims = [c for c in benchmark_scores(spec) if _key(c.task) not in WITHOUT_SHOTS]
     if not claims:
-        return [absent("No score on a known benchmark is claimed.")]
+        return [absent("No score on a benchmark with examples in the prompt is claimed.")]
     bare = [c for c in claims if not _has(c, "num_fewshot")]
     if not bare:
         return [passed("Every score states its shots.", claims[0].span)]

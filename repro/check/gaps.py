@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from repro.check.lineage import HYPERPARAMETERS, is_preference, is_sft, stage_fact, stated_hyperparameters
 from repro.check.outcomes import absent, failed, listing, passed, unknown
-from repro.check.wording import search
+from repro.check.wording import reads_english, search
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import AnyFact, Fact, Origin, Spec, Stage
@@ -18,6 +18,7 @@ _VERSION = re.compile(
     r"[`*\])]{0,3}(?:\s*\|\s*|[\s:=@v]{1,6}|\s+(?:version|commit)\W{1,4})(v?\d+\.\d+[\w.]*|[0-9a-f]{7,40}\b)",
     re.IGNORECASE,
 )
+_SPEAKS = re.compile(r"\bhyper-?parameters\b|\blearning[- _]rate\b|\bbatch[- _]size\b|\bepochs?\b", re.IGNORECASE)
 _REDUCTION = re.compile(
     r"\breduce[_ ]loss\b|\bloss reduction\b|\b(?:sum|mean|average)(?:med|d)? over (?:the )?tokens\b", re.IGNORECASE
 )
@@ -100,7 +101,7 @@ def loss_reduction_stated(spec: Spec, evidence: Evidence) -> Iterable[Observatio
             )
         elif made.known and (version := framework_version(spec, stage)):
             found.append(passed(f"{stage.name}: not stated; {made.value} {version.value} decides it.", made.span))
-        elif made.known:
+        elif made.known and made.value != "transformers":
             found.append(
                 failed(
                     f"{stage.name}: neither the loss reduction nor the version of {made.value} is stated.",
@@ -109,7 +110,12 @@ def loss_reduction_stated(spec: Spec, evidence: Evidence) -> Iterable[Observatio
                 )
             )
         else:
-            found.append(unknown(f"{stage.name}: neither the loss reduction nor the framework is stated.", stage.span))
+            found.append(
+                unknown(
+                    f"{stage.name}: neither the loss reduction nor a training framework's version is stated.",
+                    stage.span,
+                )
+            )
     return found or [absent("No supervised stage states hyperparameters.")]
 
 
@@ -209,6 +215,11 @@ def stage_has_hyperparameters(spec: Spec, evidence: Evidence) -> Iterable[Observ
                     where,
                 )
             )
+        elif (hits := search(spec, _SPEAKS, body_only=True)) or not reads_english(spec):
+            where = hits[0].span if hits else stage.span
+            found.append(unknown(f"{stage.name}: no hyperparameter could be read; the card speaks of them.", where))
+        elif stage.span is None:
+            found.append(unknown(f"{stage.name}: only hinted at; no hyperparameter could be read."))
         elif last or any(_describes(p, stage) for p in evidence.parents):
             found.append(failed(f"{stage.name}: no hyperparameter is stated.", stage.span))
         else:

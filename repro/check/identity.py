@@ -59,10 +59,7 @@ def base_model_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation
     if not stated and not told:
         return [absent("No base model is named.")]
     if not stated or not told:
-        only = stated or told
-        return [
-            unknown(f"The base model {only[0][0]} is named in one place only: nothing to compare.", only[0][1].span)
-        ]
+        return [absent(f"The base model {(stated or told)[0][0]} is named in one place only: nothing to compare.")]
     here = {_plain(name) for name, _ in stated}
     there = {_plain(name) for name, _ in told}
     first, other = stated[0], told[0]
@@ -84,6 +81,11 @@ def base_model_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation
             claims=("identity.base_model",),
         )
     ]
+
+
+def _overlaps(a: str, b: str) -> bool:
+    plain = [re.sub(r"[-_.]", "", word) for word in (a, b)]
+    return min(map(len, plain)) >= 4 and (plain[0] in plain[1] or plain[1] in plain[0])
 
 
 @check("R102", "dataset-agreement", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
@@ -108,6 +110,10 @@ def dataset_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     shared = {tail(name) for name in stated} & {tail(d.repo_id) for d in used}
     if shared or in_text:
         return [passed(f"The body names {listing(sorted(shared) or in_text)} as the front matter does.", span)]
+    near = [d for d in used for n in stated if _overlaps(tail(n), tail(d.repo_id))]
+    if near:
+        words = f"The front matter lists {listing(stated)}, the body names {near[0].repo_id}"
+        return [unknown(f"{words}: perhaps two versions of one data set.", span, near[0].span)]
     if not used:
         return [unknown("The body names no data set by repository: nothing to compare the front matter with.", span)]
     return [
@@ -135,8 +141,7 @@ def base_or_instruct(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     if not stated and not told:
         return [absent("No base model is named.")]
     if not stated or not told:
-        only = (stated or told)[0]
-        return [unknown(f"Only one place names the base model ({only[0]}).", only[1].span)]
+        return [absent(f"Only one place names the base model ({(stated or told)[0][0]}).")]
     plain = {_plain(name) for name, _ in (*stated, *told)}
     chain = {_plain(str(s.produces.value)) for s in spec.stages if s.produces.known}
     for name, fact in stated:

@@ -15,6 +15,10 @@ from repro.finding import Observation, Severity, check
 from repro.spec import Spec
 
 _LINK = re.compile(r"llama\.(?:meta\.)?com/(llama[-_0-9]+|llama)/license|ai\.meta\.com/(llama)/license", re.IGNORECASE)
+_PERMISSIVE = re.compile(
+    r"apache|mit\b|bsd|cc0|cc-by-\d|cc-by-sa|unlicense|wtfpl|gpl|lgpl|agpl|mpl|isc|artistic|zlib|openrail"
+)
+"""Beginnings of licence ids that promise more than the Llama licences allow."""
 _NAMED = re.compile(r"llama[ -]?[23]?(?:\.\d)?(?:,? [\w ]{0,20})? licen[sc]e|llama[-_0-9.]*/license", re.IGNORECASE)
 _SAME = {"llama": "llama-2", "llama2": "llama-2", "llama-2": "llama-2"}
 
@@ -56,6 +60,9 @@ def licence_of_the_base(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     if any(i in allowed or i.startswith(tuple(allowed)) or _names(i, families) for i in plain):
         return [passed(f"The licence {fact.printed or fact.value} is that of {name}.", fact.span, span)]
     text_names = search(spec, _NAMED)
+    if not any(re.match(_PERMISSIVE, i) for i in plain):
+        words = f"The licence is given as {listing(ids)}; {name} is under {family.licence}"
+        return [unknown(f"{words}, whose terms would have to come with it.", fact.span, span)]
     if (
         text_names
         or any(i in {"other", "unknown"} for i in plain)

@@ -73,7 +73,10 @@ def parse(block: CodeBlock) -> Snippet:
             warnings.simplefilter("ignore")
             return Snippet(block, ast.parse(text))
     except SyntaxError as error:
-        placeholder = re.search(r"<[a-zA-Z][\w .:/-]{0,60}>|…|\.\.\.\s*$|^\s*\.\.\.", text, re.MULTILINE) is not None
+        session = ">>> " in block.text  # continued lines are often shown without their "... "
+        placeholder = (
+            session or re.search(r"<[a-zA-Z][\w .:/-]{0,60}>|…|\.\.\.\s*$|^\s*\.\.\.", text, re.MULTILINE) is not None
+        )
         return Snippet(block, None, error.msg or "invalid syntax", error.lineno or 1, hopeless=placeholder)
     except (ValueError, RecursionError, MemoryError):
         return Snippet(block, None, "cannot be parsed", hopeless=True)

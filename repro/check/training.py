@@ -175,24 +175,22 @@ def one_value_each(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     }
     found, seen = [], 0
     for stage in spec.stages:
+        conflicts: list[tuple[str, list[AnyFact]]] = []
         for key in dict.fromkeys(f.key for f in stage.facts if f.known and f.key not in skipped):
             facts = [f for f in stage.all(key) if f.known and f.origin == "stated"]
             seen += len(facts)
-            values = list(dict.fromkeys(f.value for f in facts))
-            if len(values) < 2:
-                continue
-            texts = " and ".join(
-                f"{f.printed or f.value}" for f in (next(f for f in facts if f.value == v) for v in values[:3])
-            )
-            spans = tuple(next(f.span for f in facts if f.value == v) for v in values[:3])
-            lines = [s.line for s in spans if s]
-            # far apart, the second value may belong to another model that the card speaks of
-            near = len(lines) > 1 and max(lines) - min(lines) <= 40
-            say = failed if near and len(values) == 2 else unknown
-            more = "" if near else "; they may belong to different runs"
-            found.append(
-                say(f"{stage.name}: {key} is given as {texts}{more}.", *spans, claims=(f"{stage.name}.{key}",))
-            )
+            different = [f for i, f in enumerate(facts) if f.value not in [g.value for g in facts[:i]]]
+            if len(different) > 1:
+                conflicts.append((key, different))
+        for key, facts in conflicts:
+            lines = [f.span.line for f in facts if f.span]
+            # several conflicts, several values, or values far apart speak of several runs, not of a slip
+            slip = len(conflicts) == 1 and len(facts) == 2 and max(lines) - min(lines) <= 12
+            texts = " and ".join(f.printed or str(f.value) for f in facts[:3])
+            more = "" if slip else "; they may belong to different runs"
+            words = f"{stage.name}: {key} is given as {texts}{more}."
+            spans = tuple(f.span for f in facts[:3])
+            found.append((failed if slip else unknown)(words, *spans, claims=(f"{stage.name}.{key}",)))
     if found:
         return found
     if not seen:

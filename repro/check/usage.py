@@ -92,6 +92,10 @@ def generation_prompt(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
                 found.append(unknown("Whether add_generation_prompt is set is decided elsewhere.", span))
             elif template and "add_generation_prompt" not in template:
                 found.append(passed("The model's template has no use for add_generation_prompt.", span))
+            elif "add_generation_prompt=True" in spec.text.replace(" ", ""):
+                found.append(
+                    unknown("The call lacks add_generation_prompt=True, which the card speaks of elsewhere.", span)
+                )
             elif not template and _IGNORES_PROMPT_FLAG.search(spec.text):
                 found.append(
                     unknown("[INST] templates have no use for add_generation_prompt; the tokenizer would tell.", span)

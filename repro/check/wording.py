@@ -60,6 +60,13 @@ def lines_of(spec: Spec, *, body_only: bool = False) -> Iterator[tuple[int, str]
             yield number, line[:LONGEST_LINE]
 
 
+def reads_english(spec: Spec) -> bool:
+    """Whether words that are looked for in English could be found: most letters are ASCII."""
+    sample = spec.text[:20_000]
+    letters = sum(c.isalpha() for c in sample)
+    return sum(c.isalpha() and c.isascii() for c in sample) >= 0.8 * letters
+
+
 def search(spec: Spec, pattern: re.Pattern[str], *, body_only: bool = False) -> list[Hit]:
     """Every line that the pattern matches, once a line."""
     hits = []

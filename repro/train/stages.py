@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from repro.errors import RunError
+from repro.files import write_whole
 from repro.plan import Plan, Scale, StagePlan
 from repro.run import Assets, Observer, Progress, StageRun
 from repro.train.checkpoint import Checkpoints
@@ -31,7 +32,7 @@ from repro.train.objective import Objective
 from repro.train.optimizer import adamw
 from repro.train.order import Order
 from repro.train.progress import Reporter
-from repro.train.record import STEPS_FILE, load_stage, save_stage
+from repro.train.record import load_stage, save_stage
 from repro.train.reference import reference_log_probs
 from repro.train.schedule import learning_rate, warmup_steps
 from repro.train.semantics import OPEN_INSTRUCT, TRAINER, framework_of
@@ -88,7 +89,7 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
         _without_dropout(model)  # TRL 1.16, DPOConfig.disable_dropout
     if stage.get("gradient_checkpointing").value is True and accelerator.device.type != "cpu":
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    resumed = len(Checkpoints(folder / "checkpoints", accelerator).steps()) > 0 or (folder / STEPS_FILE).exists()
+    attempts = count_attempt(shop, folder)
     scorer, optimizer = _prepared(shop, Scorer(model, autocast=autocast), stage)
     budget = _budget(shop, stage, objective)
     if isinstance(objective, DpoObjective):
@@ -123,7 +124,7 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
         rows_sampled=tokens.sampled,
         rows_used=tokens.used,
         seconds=prepared + trained.seconds,
-        resumed=_attempts(shop, folder, resumed),
+        resumed=attempts - 1,
     )
     return finish(shop, run, folder)
 
@@ -151,8 +152,14 @@ def finish(shop: Workshop, run: StageRun, folder: Path) -> StageRun:
     return load_stage(folder) or run
 
 
-def _attempts(shop: Workshop, folder: Path, resumed: bool) -> int:
-    return int(resumed)
+def count_attempt(shop: Workshop, folder: Path) -> int:
+    """How many times the stage was begun, this time included."""
+    place = folder / "attempts"
+    attempts = (len(place.read_bytes()) if place.exists() else 0) + 1
+    if shop.accelerator.is_main_process:
+        write_whole(place, "|" * attempts)
+    shop.accelerator.wait_for_everyone()
+    return attempts
 
 
 def observer_of(shop: Workshop) -> Observer:

@@ -1,58 +1,112 @@
-"""Small chat data made from a seed: questions whose answers stand in the question, answered well or badly.
+"""Small chat data made from a seed: simple questions, answered well or badly.
 
 The columns are those of the real sets (allenai/tulu-3-sft-mixture, allenai/llama-3.1-tulu-3-8b-preference-mixture).
-What can be learnt is general (answer what was asked, in a full and courteous sentence), so that it carries over to
-questions that were never seen; a tenth of the preference labels is flipped, because annotators disagree.
+Two things can be learnt and carry over to questions that were never seen: what the answer is (a table of facts that
+other phrasings ask for, and facts that the question itself holds) and how to answer (in a full sentence, to the
+point). A tenth of the preference labels is flipped, because annotators disagree.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
 from typing import Any
 
 Row = dict[str, Any]
+
+SOURCE = "made by repro from a seed"
+FLIPPED_SHARE = 0.1
+"""Share of preference pairs whose labels are exchanged: single logged steps of such data vary about as much around
+their mean as those of real DPO runs do."""
+WELL_ANSWERED_SHARE = 0.4
+"""Share of good answers in the SFT data: the rest is what DPO has to unlearn."""
+HELDOUT_IN = 8
+"""One question in so many is kept for the held-out rows."""
+FACT_SHARE = 0.8
+"""Share of the questions that ask for a fact of the table; the others hold their answer."""
 
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-SOURCE = "made by repro from a seed"
-FLIPPED_SHARE = 0.1
-"""Share of preference pairs whose labels are exchanged: single logged steps of such data vary about as much around
-their mean as those of real DPO runs do."""
-WELL_ANSWERED_SHARE = 0.5
-"""Share of good answers in the SFT data: the rest is what DPO has to unlearn."""
-HELDOUT_IN = 16
-"""One subject in so many is kept for the held-out rows."""
+def _pairs(text: str) -> dict[str, str]:
+    return dict(pair.split(":") for pair in text.split())
+
+
+FACTS: dict[str, tuple[tuple[str, ...], str, dict[str, str]]] = {
+    "opposite": (
+        (
+            "What is the opposite of {}?",
+            "Name the opposite of {}.",
+            "Which word is the reverse of {}?",
+            "I say {}. What is its opposite?",
+            "Tell me the opposite of {}, please.",
+            "Do you know the opposite of {}?",
+        ),
+        "The opposite of {} is {}.",
+        _pairs("hot:cold big:small fast:slow old:new high:low hard:soft light:dark long:short"),
+    ),
+    "colour": (
+        (
+            "What colour is {}?",
+            "Tell me the colour of {}.",
+            "Which colour does {} have?",
+            "Name the colour of {}, please.",
+            "I see {}. What colour is it?",
+            "Do you know the colour of {}?",
+        ),
+        "The colour of {} is {}.",
+        _pairs("grass:green snow:white coal:black blood:red honey:gold milk:white sky:blue sand:yellow"),
+    ),
+    "after": (
+        (
+            "What comes after {}?",
+            "Name what follows {}.",
+            "Which one is next after {}?",
+            "I say {}. What is next?",
+            "Tell me what comes after {}, please.",
+            "Do you know what follows {}?",
+        ),
+        "After {} comes {}.",
+        _pairs("one:two two:three three:four four:five five:six six:seven seven:eight eight:nine"),
+    ),
+    "sound": (
+        (
+            "What does a {} do?",
+            "Which sound does a {} make?",
+            "Tell me what a {} does.",
+            "I hear a {}. What does it do?",
+            "Name what a {} does, please.",
+            "Do you know what a {} does?",
+        ),
+        "A {} {}.",
+        _pairs("dog:barks cat:purrs cow:moos lion:roars bee:hums duck:quacks wolf:howls owl:hoots"),
+    ),
+}
+"""For each kind: ways to ask, how to answer well, and the facts."""
 
 NOUNS = _words(
-    "river stone garden bridge candle window mirror ladder basket kettle hammer pillow blanket bottle "
-    "button carpet clock cradle drum feather fence flute forest harbour helmet hill jacket jar lamp "
-    "lantern meadow needle orchard oven paddle parcel pebble pencil plough pocket saddle sail shovel "
-    "spoon statue table tent tower trumpet tunnel valley violin wagon wheel whistle wing boat cabin "
-    "castle cellar chain coat cup desk door gate glove horn"
+    "river stone garden bridge candle window mirror ladder basket kettle hammer pillow bottle clock drum lamp"
 )
-COLOURS = tuple("red blue green yellow black white brown grey purple orange pink silver".split())  # noqa: SIM905
-PLACES = _words("attic barn cellar field harbour hall kitchen library market museum park shed station temple valley")
-NAMES = _words("Anna Ben Clara David Emma Felix Grace Henry Iris Jack Karen Leo Maria Noah Olga Paul Rosa Tom")
-VERBS = tuple("found lost painted sold bought carried cleaned mended hid borrowed".split())  # noqa: SIM905
-COURTESY = ("I hope this helps.", "Glad to help.", "Ask me more if you like.", "That is the answer.")
+COLOURS = _words("red blue green yellow black white brown grey")
+PLACES = _words("attic barn cellar field harbour hall kitchen library")
+NAMES = _words("Anna Ben Clara David Emma Felix Grace Henry")
+VERBS = _words("found lost painted sold")
 REFUSALS = ("I do not know.", "No idea.", "Why do you ask?", "Leave me alone.")
 
 
 def sft_rows(seed: int, count: int, *, heldout: bool = False) -> list[Row]:
-    """`count` rows of `id, messages, source`; held-out rows share no subject with the others."""
+    """`count` rows of `id, messages, source`; a held-out row asks nothing that a training row asks.
+
+    Held-out answers are references to be scored against: always good ones.
+    """
     draw = random.Random(f"sft:{seed}:{heldout}")
     rows: list[Row] = []
     for number in range(count):
         question, good, bad = _question(draw, heldout)
-        # held-out answers are references to be scored against: always the good one, without the courtesy
-        well = heldout or draw.random() < WELL_ANSWERED_SHARE
-        answer = good if heldout else _courteous(draw, good) if well else bad
-        rows.append({"id": f"sft-{seed}-{number}", "messages": _turns(question, answer), "source": SOURCE})
+        answer = good if heldout or draw.random() < WELL_ANSWERED_SHARE else bad
+        rows.append({"id": f"{_kind('sft', heldout)}-{number}", "messages": _turns(question, answer), "source": SOURCE})
     return rows
 
 
@@ -61,13 +115,12 @@ def preference_rows(seed: int, count: int, *, heldout: bool = False) -> list[Row
     draw = random.Random(f"preference:{seed}:{heldout}")
     rows: list[Row] = []
     for number in range(count):
-        question, good, bad = _question(draw, heldout)
-        chosen, rejected = _courteous(draw, good), bad
+        question, chosen, rejected = _question(draw, heldout)
         if not heldout and draw.random() < FLIPPED_SHARE:
             chosen, rejected = rejected, chosen
         rows.append(
             {
-                "id": f"preference-{seed}-{number}",
+                "id": f"{_kind('preference', heldout)}-{number}",
                 "prompt": question,
                 "chosen": _turns(question, chosen),
                 "rejected": _turns(question, rejected),
@@ -80,58 +133,49 @@ def preference_rows(seed: int, count: int, *, heldout: bool = False) -> list[Row
 def pretraining_texts(seed: int, count: int) -> list[str]:
     """`count` short plain texts in the same words, for the stand-in's "base" model."""
     draw = random.Random(f"pretraining:{seed}")
-    return [" ".join(_statement(draw) for _ in range(draw.randint(2, 3))) for _ in range(count)]
+    return [" ".join(_statement(draw) for _ in range(draw.randint(2, 4))) for _ in range(count)]
+
+
+def _kind(kind: str, heldout: bool) -> str:
+    return f"heldout-{kind}" if heldout else kind
 
 
 def _turns(question: str, answer: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
-def _heldout_subject(noun: str, detail: str) -> bool:
-    return hashlib.sha256(f"{noun}/{detail}".encode()).digest()[0] % HELDOUT_IN == 0
-
-
-def _subjects(draw: random.Random, heldout: bool, details: tuple[str, ...]) -> tuple[str, str]:
-    while True:
-        noun, detail = draw.choice(NOUNS), draw.choice(details)
-        if _heldout_subject(noun, detail) is heldout:
-            return noun, detail
+def is_heldout(question: str) -> bool:
+    """Whether a question is kept for held-out rows: by its own text, so that no seed mixes the two."""
+    return hashlib.sha256(question.encode()).digest()[0] % HELDOUT_IN == 0
 
 
 def _question(draw: random.Random, heldout: bool) -> tuple[str, str, str]:
-    """A question, a good answer without courtesy, and a bad answer."""
-    kind = draw.randrange(4)
-    if kind == 0:
-        noun, colour = _subjects(draw, heldout, COLOURS)
-        question = draw.choice((f"What colour is the {colour} {noun}?", f"Tell me the colour of a {colour} {noun}."))
-        good = f"The {noun} is {colour}."
-        wrong = f"The {noun} is {_other(draw, COLOURS, colour)}."
-        curt = colour
-    elif kind == 1:
-        noun, place = _subjects(draw, heldout, PLACES)
-        question = f"The {noun} is in the {place}. Where is the {noun}?"
-        good = f"The {noun} is in the {place}."
-        wrong = f"The {noun} is in the {_other(draw, PLACES, place)}."
-        curt = place
-    elif kind == 2:
-        noun, name = _subjects(draw, heldout, NAMES)
-        verb = draw.choice(VERBS)
-        question = f"{name} {verb} the {noun}. Who {verb} it?"
-        good = f"{name} {verb} the {noun}."
-        wrong = f"{_other(draw, NAMES, name)} {verb} the {noun}."
-        curt = name
-    else:
-        noun, colour = _subjects(draw, heldout, COLOURS)
-        question = f"Repeat after me: {colour} {noun}."
-        good = f"You said {colour} {noun}."
-        wrong = f"You said {colour} {_other(draw, NOUNS, noun)}."
-        curt = noun
-    bad = draw.choice((wrong, wrong, f"{curt} {curt} {curt}", f"{_statement(draw)}", draw.choice(REFUSALS), curt))
-    return question, good, bad
+    """A question, a good answer and a bad one."""
+    while True:
+        question, good, wrong, curt = _fact(draw) if draw.random() < FACT_SHARE else _told(draw)
+        if is_heldout(question) is heldout:
+            break
+    bad = draw.choice((wrong, wrong, f"{curt} {curt} {curt}", _statement(draw), draw.choice(REFUSALS), curt))
+    return question, good, bad if bad != good else curt
 
 
-def _courteous(draw: random.Random, answer: str) -> str:
-    return f"{answer} {draw.choice(COURTESY)}" if draw.random() < 0.7 else answer
+def _fact(draw: random.Random) -> tuple[str, str, str, str]:
+    ways, sentence, facts = FACTS[draw.choice(tuple(FACTS))]
+    subject = draw.choice(tuple(facts))
+    answer = facts[subject]
+    other = _other(draw, tuple(facts.values()), answer)
+    return draw.choice(ways).format(subject), sentence.format(subject, answer), sentence.format(subject, other), answer
+
+
+def _told(draw: random.Random) -> tuple[str, str, str, str]:
+    noun = draw.choice(NOUNS)
+    if draw.random() < 0.5:
+        place = draw.choice(PLACES)
+        question = f"The {noun} is in the {place}. Where is it?"
+        return question, f"The {noun} is in the {place}.", f"The {noun} is in the {_other(draw, PLACES, place)}.", place
+    name, verb = draw.choice(NAMES), draw.choice(VERBS)
+    question = f"{name} {verb} the {noun}. Who {verb} it?"
+    return question, f"{name} {verb} the {noun}.", f"{_other(draw, NAMES, name)} {verb} the {noun}.", name
 
 
 def _other(draw: random.Random, words: tuple[str, ...], word: str) -> str:
@@ -139,11 +183,14 @@ def _other(draw: random.Random, words: tuple[str, ...], word: str) -> str:
 
 
 def _statement(draw: random.Random) -> str:
-    return draw.choice(tuple(_statements(draw)))
-
-
-def _statements(draw: random.Random) -> Iterator[str]:
     noun = draw.choice(NOUNS)
-    yield f"The {noun} is {draw.choice(COLOURS)}."
-    yield f"The {noun} is in the {draw.choice(PLACES)}."
-    yield f"{draw.choice(NAMES)} {draw.choice(VERBS)} the {noun}."
+    kind = draw.randrange(6)
+    if kind == 0:
+        return f"The {noun} is {draw.choice(COLOURS)}."
+    if kind == 1:
+        return f"The {noun} is in the {draw.choice(PLACES)}."
+    if kind == 2:
+        return f"{draw.choice(NAMES)} {draw.choice(VERBS)} the {noun}."
+    _, sentence, facts = FACTS[draw.choice(tuple(FACTS))]
+    subject = draw.choice(tuple(facts))
+    return sentence.format(subject, facts[subject])

@@ -11,8 +11,7 @@ from typing import Any
 
 import yaml
 
-from repro.evaluate import rows
-from repro.evaluate.rows import Question
+from repro.evaluate.rows import Question, completion, preference
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,8 @@ def _completion_document(question: Question, prompt: str) -> dict[str, Any]:
 
 
 TASKS: tuple[EvalTask, ...] = (
-    EvalTask("repro_preference", "preference", ("acc", "acc_norm"), rows.preference, _preference_document),
-    EvalTask("repro_completion", "sft", ("exact_match",), rows.completion, _completion_document),
+    EvalTask("repro_preference", "preference", ("acc", "acc_norm"), preference, _preference_document),
+    EvalTask("repro_completion", "sft", ("exact_match",), completion, _completion_document),
 )
 
 

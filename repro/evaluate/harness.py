@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.errors import PrerequisiteError, ReproError, RunError
-from repro.evaluate import kept
 from repro.evaluate.asked import Asked, ask, check_documents, write
 from repro.evaluate.catalogue import TASKS, EvalTask, template, template_hash
 from repro.evaluate.checkpoint import digest, fingerprint, inspect
+from repro.evaluate.kept import key_of, load, save
 from repro.evaluate.outcome import record, score_of
 from repro.evaluate.quiet import alone, quiet
 from repro.files import cannot_write, inside
@@ -80,7 +80,7 @@ class LmEvalHarness:
         jobs = self._jobs(data, root, model, fingerprint(weights), versions)
         found: dict[str, tuple[Score, ...]] = {}
         for job in jobs:
-            scores = kept.load(job.folder, job.key)
+            scores = load(job.folder, job.key)
             if scores is not None:
                 found[job.task.name] = scores
                 n = max((len(s.samples) for s in scores), default=0)
@@ -116,7 +116,7 @@ class LmEvalHarness:
                 "dtype": self.dtype,
                 **{f"version of {name}": number for name, number in versions.items()},
             }
-            jobs.append(_Job(task, files, root / task.name, rows_sha256, kept.key(parts)))
+            jobs.append(_Job(task, files, root / task.name, rows_sha256, key_of(parts)))
         return jobs
 
     def _measure(
@@ -198,7 +198,7 @@ class LmEvalHarness:
         scores = tuple(
             score_of(model, name, metric, means[f"{metric},none"], logged, info) for metric in a.task.metrics
         )
-        kept.save(job.folder, job.key, scores, (record(sample, a.task.metrics) for sample in logged))
+        save(job.folder, job.key, scores, (record(sample, a.task.metrics) for sample in logged))
         return scores
 
     def _info(self, job: _Job, a: Asked, lm: LocalModel, versions: Mapping[str, str]) -> HarnessInfo:

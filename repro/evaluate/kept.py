@@ -14,7 +14,7 @@ from repro.score import Score
 _FORMAT = 1
 
 
-def key(parts: Mapping[str, str]) -> str:
+def key_of(parts: Mapping[str, str]) -> str:
     """SHA-256 of everything that a result depends on, named."""
     return hashlib.sha256(json.dumps({"format": _FORMAT, **parts}, sort_keys=True).encode("utf-8")).hexdigest()
 

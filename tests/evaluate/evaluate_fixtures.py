@@ -15,12 +15,17 @@ TULU = (
 )
 
 
-def _tokenizer(template: str | None) -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+def _tokenizer(template: str | None, pattern: str = "") -> Any:
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if pattern:
+        words = pre_tokenizers.Split(Regex(pattern), "isolated")
+        pieces = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        bpe.pre_tokenizer = pre_tokenizers.Sequence([words, pieces])
+        bpe.post_processor = processors.ByteLevel(trim_offsets=True)
     bpe.decoder = decoders.ByteLevel()
     text = ["<|user|>\nwhat colour is the sky\n<|assistant|>\nblue and green", "red is warm, blue is cold"] * 20
     trainer = trainers.BpeTrainer(
@@ -47,13 +52,15 @@ def save_tiny(
     positions: int = 128,
     hidden: int = 32,
     layers: int = 1,
+    pattern: str = "",
     change: Callable[[Any, Any], None] | None = None,
 ) -> str:
-    """Makes a checkpoint: `favoured` is a text whose tokens the model finds likely everywhere."""
+    """Makes a checkpoint: `favoured` is a text whose tokens the model finds likely everywhere, `pattern` how the
+    tokenizer cuts words (GPT-2's way when empty)."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    tokenizer = _tokenizer(template)
+    tokenizer = _tokenizer(template, pattern)
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     model = LlamaForCausalLM(

@@ -61,6 +61,20 @@ def test_the_newline_before_the_answer_is_not_scored(loaded: LocalModel) -> None
     assert loaded.tokenizer.decode(continuation) == "blue"
 
 
+LLAMA_3 = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+"""How Llama 3's tokenizer cuts: punctuation takes the newlines after it along, so that ">\\n" is one word."""
+
+
+def test_a_newline_that_merges_with_the_prompt_costs_no_token(save: Callable[..., str]) -> None:
+    with quiet() as silence:
+        model = LocalModel(Path(save(pattern=LLAMA_3)), batch_size=2, device="cpu", dtype="float32", silence=silence)
+    prompt, answer = "<|user|>\nsky\n<|assistant|>\n", "blue"
+    context, continuation = model._encode_pair(prompt, answer)
+    assert model.tokenizer.decode(context) == prompt
+    assert model.tokenizer.decode(continuation) == answer
+    assert model.tokenizer.convert_ids_to_tokens(context)[-1].endswith(">Ċ"), "the newline did merge"
+
+
 def test_a_token_across_the_seam_belongs_to_the_answer(loaded: LocalModel) -> None:
     # "blue" is one token of this vocabulary; with half of it in the prompt, the whole token is what must be likely.
     context, continuation = loaded._encode_pair("sky\nbl", "ue")

@@ -15,6 +15,10 @@ from repro.spec import DatasetRef, Spec, Stage
 _SEED = re.compile(
     r"\bseed\b\W{0,3}(?:of|=|:|is)?\W{0,3}\d+|\|\s*(?:random |data |sampling |training )*seed\s*\|", re.IGNORECASE
 )
+_REVISION = re.compile(
+    r"\b(?:revision|commit|tag)\W{1,5}([0-9a-f]{7,40}\b|v\d[\w.]{0,20})|(?:@|/tree/|/commit/)([0-9a-f]{7,40}\b)",
+    re.IGNORECASE,
+)
 _TEST = re.compile(r"\b(?:fine-?tuned|trained) on (?:the )?(?:[\w./-]{1,60} )?test (?:split|set)\b", re.IGNORECASE)
 _DENIAL = re.compile(r"\b(?:not|never|without|except|no)\b|n't\b", re.IGNORECASE)
 _SHARE_IN_NAME = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:pct|percent|p(?=[-_]))", re.IGNORECASE)
@@ -71,6 +75,13 @@ def sample_seed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return found
 
 
+def _pin(spec: Spec, data: DatasetRef) -> str:
+    """A commit or tag that stands on one line with the data set's name; empty when there is none."""
+    name = tail(data.repo_id)
+    hits = [h for h in search(spec, _REVISION, body_only=True) if name in h.line.lower()]
+    return hits[0].match.group(1) or hits[0].match.group(2) if hits else ""
+
+
 @check("R202", "dataset-revision", severity=Severity.LOW)
 def dataset_revision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Data sets are named with a revision
@@ -87,10 +98,14 @@ def dataset_revision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
                 unknown("The data sets are not named by repository: a revision could not be told.", _sets(spec)[0].span)
             ]
         return [absent("No training stage names a data set.")]
-    loose = [d for d in named if not d.revision]
+    pinned = {d.repo_id: d.revision or _pin(spec, d) for d in named}
+    loose = [d for d in named if not pinned[d.repo_id]]
     if not loose:
         return [
-            passed(f"Every data set is pinned: {listing([f'{d.repo_id}@{d.revision}' for d in named])}.", named[0].span)
+            passed(
+                f"Every data set is pinned: {listing([f'{name}@{pin}' for name, pin in pinned.items()])}.",
+                named[0].span,
+            )
         ]
     return [failed(f"No revision is given for {listing([d.repo_id for d in loose])}.", *(d.span for d in loose[:3]))]
 
@@ -109,6 +124,7 @@ def share_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     for stage in spec.stages:
         facts = [f for f in stage.all("dataset_fraction") if isinstance(f.value, int | float)]
         facts += [d.fraction for d in stage.datasets if share(d) is not None]
+        facts = [f for i, f in enumerate(facts) if (f.value, f.span) not in {(g.value, g.span) for g in facts[:i]}]
         values = sorted({round(float(f.value), 6) for f in facts if isinstance(f.value, int | float)})
         several = len({tail(d.repo_id) for d in stage.datasets}) > 1
         if not values:

@@ -114,7 +114,8 @@ def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [unknown("No score could be read; the card speaks of results.", headed[0].span)]
     if not reads_english(spec):
         return [unknown("No score could be read from a card that is not in English.")]
-    if not spec.stages and not spec.claims:
+    described = ("base_model", "pipeline_tag", "library_name")
+    if not spec.stages and not any(spec.get(key).known for key in described):
         return [absent("The card describes no trained model that could be read.")]
     return [failed("The card gives no score and no validation loss.")]
 

@@ -237,8 +237,8 @@ def template_left_unfilled(spec: Spec, evidence: Evidence) -> Iterable[Observati
     Sources: https://huggingface.co/docs/hub/model-card-annotated; Liang et al. 2024, What's documented in AI?
     """
     hits = search(spec, _PLACEHOLDER, body_only=True)
-    if not spec.text.strip():
-        return [absent("The card's text is not at hand.")]
+    if not search(spec, re.compile(r"\w"), body_only=True):
+        return [absent("The card has no text below its front matter.")]
     if hits:
         count = f"{len(hits)} place{'s' if len(hits) > 1 else ''}"
         return [

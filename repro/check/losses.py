@@ -66,7 +66,7 @@ def partial_last_window(spec: Spec, evidence: Evidence) -> Iterable[Observation]
         batch = stage_fact(stage, "effective_batch_size", evidence).value
         epochs = stage_fact(stage, "num_epochs", evidence).value
         rows = known_rows(stage, evidence)
-        exact = [r for r in rows if r[0].half_width < 0.5]
+        exact = [r for r in rows if r[0].half_width < 1]
         if isinstance(batch, int) and epochs == 1 and exact:
             count = round(exact[0][0].centre)
             left = count % batch

@@ -15,6 +15,7 @@ from repro.number import Interval, Number
 from repro.spec import Claim, Spec
 
 _AVERAGE = re.compile(r"^(?:overall )?(?:average|avg\.?|mean)(?: score)?(?: ?[↑(].{0,20})?$", re.IGNORECASE)
+_SET = re.compile(r"(?:evaluation|validation|test|dev)(?: set)?", re.IGNORECASE)
 _CELL = re.compile(r"^(-?\d{1,4}(?:\.\d{1,8})?)\s*%?$")
 
 
@@ -117,9 +118,9 @@ def _pairs(spec: Spec) -> list[tuple[Claim, list[Claim]]]:
     front, body = _by_place(spec)
     pairs = []
     for claim in front:
-        alike = [c for c in body if _metric(c.metric) == _metric(claim.metric) and c.split == claim.split]
+        alike = [c for c in body if _metric(c.metric) == _metric(claim.metric)]
         tasks = [c for c in alike if _key(c.task) == _key(claim.task) and c.task]
-        unnamed = [c for c in alike if not c.task]
+        unnamed = [c for c in alike if not c.task or _SET.fullmatch(c.task)]
         alone = sum(_metric(c.metric) == _metric(claim.metric) for c in front) == 1
         if tasks or (unnamed and alone):
             pairs.append((claim, tasks or unnamed))
@@ -154,7 +155,7 @@ def metadata_against_text(spec: Spec, evidence: Evidence) -> Iterable[Observatio
             found.append(
                 passed(f"{name}: {claim.printed} and {same[0].printed}.", claim.span, same[0].span, claims=(claim.id,))
             )
-        elif len(others) == 1 and others[0].task:
+        elif len(others) == 1 and others[0].task and not _SET.fullmatch(others[0].task):
             found.append(
                 failed(
                     f"{name}: {claim.printed} in the front matter, {others[0].printed} in the text.",

@@ -69,7 +69,15 @@ def describe(
         facts += _readme_facts(texts.get("README.md", ""), place)
     facts += [_unread(file, why, place(file, "")) for file, why in (notes or {}).items()]
     files = tuple(RepoFile(path, size, texts.get(path)) for path, size in sorted(sizes.items()))
-    return Repo(repo_id, kind, role, revision, source, files, tuple(facts), losses)
+    return Repo(repo_id, kind, role, revision, source, files, _distinct(facts), losses)
+
+
+def _distinct(facts: Iterable[AnyFact]) -> tuple[AnyFact, ...]:
+    """Without the facts that repeat an earlier one; those that contradict it stay."""
+    kept: dict[object, AnyFact] = {}
+    for fact in facts:
+        kept.setdefault((fact.key, type(fact.value), fact.value, fact.why if fact.value is None else ""), fact)
+    return tuple(kept.values())
 
 
 def _model_facts(

@@ -39,7 +39,7 @@ def fetch_assets(plan: Plan, source: Source, observer: Observer = ignore) -> Ass
 
     for repo_id in bases:
         tell(len(models), repo_id)
-        models[repo_id] = source.download(repo_id, kind="model")
+        models[repo_id] = _with_weights(source.download(repo_id, kind="model"), f"base model {repo_id}")
     for done, dataset in enumerate(sets):
         tell(len(bases) + done, dataset.repo_id)
         if dataset.repo_id in rows:
@@ -52,28 +52,29 @@ def fetch_assets(plan: Plan, source: Source, observer: Observer = ignore) -> Ass
     return Assets(models=models, datasets=rows, heldout={k: v for k, v in heldout.items() if v})
 
 
-def fetch_published(spec: Spec, source: Source) -> str:
-    """The folder with the weights that the card describes.
+def fetch_published(spec: Spec, source: Source, *, repo_id: str = "", revision: str = "") -> str:
+    """The folder with the weights that the card describes, or with those of `repo_id` where another one is named.
 
     Raises:
         PrerequisiteError: the card names no repository, or it cannot be had, or holds no weights that may be loaded.
     """
     value = spec.get("model_id").value
-    repo_id = value if isinstance(value, str) else ""
-    if isinstance(source, Folder) and source.single:
-        folder = source.download("", kind="model")
-    elif not repo_id:
+    name = repo_id or (value if isinstance(value, str) else "")
+    if isinstance(source, Folder) and source.single and not repo_id:
+        return _with_weights(source.download("", kind="model"), "the folder")
+    if not name:
         raise PrerequisiteError(
             "the card does not name its own repository",
             hint="name it with --against REPO, or give the folder with the weights: --against PATH",
         )
-    else:
-        folder = source.download(repo_id, kind="model")
-    weights = [p for pattern in ("*.safetensors", "pytorch_model*.bin") for p in Path(folder).glob(pattern)]
-    if not weights:
+    return _with_weights(source.download(name, kind="model", revision=revision), name)
+
+
+def _with_weights(folder: str, what: str) -> str:
+    """The folder, when it holds weights."""
+    if not any(next(Path(folder).glob(pattern), None) for pattern in ("*.safetensors", "pytorch_model*.bin")):
         raise PrerequisiteError(
-            f"{repo_id or folder} holds no weights (model*.safetensors or pytorch_model*.bin)",
-            hint="publish them first",
+            f"{what} holds no weights (model*.safetensors or pytorch_model*.bin)", hint="publish them first"
         )
     return folder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,6 +23,7 @@ _KEYWORDS = {
 }
 """Words in file and folder names that name a split (datasets 5: data_files.py, SPLIT_KEYWORDS)."""
 _SHARD = re.compile(r"(\w+(?:[.]\w+)*)-\d{5}-of-\d{5}")
+_WORD = re.compile(r"[\w.-]{1,60}")
 _NOT_DATA = {"dataset_infos.json", "dataset_dict.json", "dataset_info.json", "state.json", "croissant.json"}
 
 
@@ -42,7 +44,8 @@ def rows_facts(readme: str, place: Place) -> Iterator[AnyFact]:
     for split in splits if isinstance(splits, list) else ():
         if isinstance(split, dict) and isinstance(split.get("name"), str):
             count = split.get("num_examples")
-            if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+            named = _WORD.fullmatch(split["name"])
+            if named and isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 10**15:
                 rows[split["name"]] = count
     main = "train" if "train" in rows else (next(iter(rows)) if len(rows) == 1 else "")
     if main:
@@ -110,7 +113,8 @@ def _configured(repo: Repo, matter: Mapping[str, Any], paths: list[str]) -> dict
         return None
     default = [c for c in usable if c.get("default") is True or c.get("config_name") == "default"]
     if len(usable) > 1 and not default:
-        names = ", ".join(str(c.get("config_name"))[:40] for c in usable[:6])
+        known = [str(c.get("config_name")) for c in usable[:6]]
+        names = ", ".join(name if _WORD.fullmatch(name) else "?" for name in known)
         raise PrerequisiteError(
             f"the data set {repo.repo_id} has several configurations ({names}) and none is the default",
             hint="which one was used is not stated: ask the author, or publish the rows that were used as a data set",
@@ -119,36 +123,47 @@ def _configured(repo: Repo, matter: Mapping[str, Any], paths: list[str]) -> dict
     folder = chosen.get("data_dir") if isinstance(chosen.get("data_dir"), str) else ""
     result: dict[str, list[str]] = {}
     for name, pattern in _patterns(chosen["data_files"]):
-        rule = _glob(f"{folder.strip('/')}/{pattern}" if folder else pattern)
-        result.setdefault(name, []).extend(p for p in paths if rule.fullmatch(p))
+        full = f"{folder.strip('/')}/{pattern}" if folder else pattern
+        result.setdefault(name, []).extend(p for p in paths if _matches(p, full))
     return {name: sorted(set(files)) for name, files in result.items()}
 
 
 def _patterns(data_files: Any) -> Iterator[tuple[str, str]]:
-    """(split, pattern) of every form that `data_files` may take."""
+    """(split, pattern) of every form that `data_files` may take; names and patterns of sane lengths only."""
+    for split, pattern in _pairs(data_files):
+        if isinstance(split, str) and _WORD.fullmatch(split) and isinstance(pattern, str) and len(pattern) <= 300:
+            yield split, pattern
+
+
+def _pairs(data_files: Any) -> Iterator[tuple[Any, Any]]:
     for item in data_files if isinstance(data_files, list) else [data_files]:
         if isinstance(item, str):
             yield "train", item
         elif isinstance(item, dict) and "path" in item:
             split = item.get("split", "train")
             for path in item["path"] if isinstance(item["path"], list) else [item["path"]]:
-                if isinstance(split, str) and isinstance(path, str):
-                    yield split, path
+                yield split, path
         elif isinstance(item, dict):
             for split, several in item.items():
                 for path in several if isinstance(several, list) else [several]:
-                    if isinstance(split, str) and isinstance(path, str):
-                        yield split, path
+                    yield split, path
 
 
-def _glob(pattern: str) -> re.Pattern[str]:
-    pattern = pattern.removeprefix("./")
-    # The pattern is the data set's: bounded, so that matching it cannot take long.
-    if len(pattern) > 300 or pattern.count("*") > 8:
-        return re.compile(r"(?!)")
-    parts = re.split(r"(\*\*/?|\*|\?)", pattern)
-    special = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
-    return re.compile("".join(special.get(part, re.escape(part)) for part in parts))
+def _matches(path: str, pattern: str) -> bool:
+    """Whether a path fits a pattern, folder by folder; "**" is any number of folders.
+
+    The pattern is the data set's own: matching takes time in proportion to both lengths, whatever it is.
+    """
+    have = path.split("/")
+    reached = {0}
+    for part in pattern.removeprefix("./").split("/"):
+        if not reached:
+            return False
+        if part == "**":
+            reached = set(range(min(reached), len(have) + 1))
+        else:
+            reached = {i + 1 for i in reached if i < len(have) and fnmatchcase(have[i], part)}
+    return len(have) in reached
 
 
 def _named(paths: list[str]) -> dict[str, list[str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 MAX_DEPTH = 64
 MAX_BYTES = 512 * 1024
+MAX_NUMBER = 1000
 
 
 def front_matter(text: str) -> tuple[dict[str, Any], str]:
@@ -37,6 +39,10 @@ def _mapping(source: str) -> tuple[dict[str, Any], str]:
                 return {}, f"{_line(event)}: aliases are not read"
             if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None):
                 return {}, f"{_line(event)}: explicit tags are not read"
+            # YAML 1.1 reads 1:59:59 in base 60, in time that grows with the square of its length.
+            long = isinstance(event, yaml.ScalarEvent) and not event.style and len(event.value) > MAX_NUMBER
+            if long and re.fullmatch(r"[-+\d:_.]+", event.value):
+                return {}, f"{_line(event)}: a number of {len(event.value)} digits is not read"
             if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 depth += 1
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):

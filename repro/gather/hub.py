@@ -159,6 +159,33 @@ class Hub(Source):
             arrived(done - before)
         return folder
 
+    @property
+    def has_token(self) -> bool:
+        """Whether requests bear a token."""
+        return bool(self._wire.token)
+
+    def commit_pull_request(self, repo_id: str, path: str, data: bytes, *, title: str, description: str) -> str:
+        """The address of a new pull request to a model that sets one file to `data`.
+
+        Raises:
+            PrerequisiteError: as `describe`.
+        """
+        from huggingface_hub import CommitOperationAdd, HfApi
+
+        api = HfApi(endpoint=self.endpoint, token=self._wire.token)
+
+        def propose() -> str:
+            commit = api.create_commit(
+                repo_id,
+                [CommitOperationAdd(path, data)],
+                commit_message=title,
+                commit_description=description,
+                create_pr=True,
+            )
+            return str(commit.pr_url)
+
+        return self._wire.ask(f"model {repo_id}", propose)
+
     def _copy(self, repo_id: str, kind: str, commit: str, path: str, tell: Callable[[int], None]) -> str:
         from huggingface_hub import hf_hub_download
 

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from repro.evidence import LoggedLoss
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+# Every alternative begins differently: a long run of digits is walked once.
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,4})?"
 _CONSOLE = re.compile(rf"\bStep: (\d{{1,12}}), LR: ({_NUMBER}), Loss: ({_NUMBER})(?=[\s,]|$)")
 MAX_ENTRIES = 1_000_000
 

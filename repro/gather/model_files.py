@@ -180,9 +180,11 @@ def key_line(text: str, key: str) -> int:
     """The line (from 1) of a JSON or YAML key, the least indented where it occurs often; 1 when it is not found."""
     if not key:
         return 0
-    best = (10**9, 1)
+    line, at, best = 1, 0, (10**9, 1)
     for match in re.finditer(rf'^([ \t]*)"?{re.escape(key)}"?[ \t]*:', text, re.MULTILINE):
-        best = min(best, (len(match[1]), text.count("\n", 0, match.start()) + 1))
+        line += text.count("\n", at, match.start())
+        at = match.start()
+        best = min(best, (len(match[1]), line))
     return best[1]
 
 
@@ -191,7 +193,7 @@ def _elements(tensor: Any) -> int | None:
         return None
     shape, offsets = tensor.get("shape"), tensor.get("data_offsets")
     bits = _BITS.get(str(tensor.get("dtype")), 0)
-    if not bits or not isinstance(shape, list) or not all(_whole(side, zero=True) for side in shape):
+    if not bits or not isinstance(shape, list) or len(shape) > 16 or not all(_whole(side, zero=True) for side in shape):
         return None
     elements = math.prod(shape)
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(_whole(o, zero=True) for o in offsets):

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_repositories import CONFIG, PARAMETERS, safetensors
 
-from repro.evidence import Repo
+from repro.evidence import Repo, RepoFile
 from repro.gather.artefacts import describe
+from repro.gather.dataset_files import split_files
 from repro.gather.front_matter import front_matter
-from repro.gather.model_files import safetensors_header
+from repro.gather.logs import console_losses
+from repro.gather.model_files import key_line, safetensors_header
 from repro.spec import Origin
 
 
@@ -205,6 +207,8 @@ def test_rows_of_the_default_configuration() -> None:
         ("- 1\n- 2", "not a mapping"),
         ("a: \x00", "not YAML"),
         ("a: 99999-99-99", ""),
+        ("a: " + "1:" * 200_000 + "1", "a number of"),
+        ("a: " + "9" * 200_000, "a number of"),
     ],
 )
 def test_front_matter_that_could_hurt_is_refused(matter: str, says: str) -> None:
@@ -244,3 +248,19 @@ def test_any_bytes_are_a_header_or_a_reason(data: bytes) -> None:
     header, needed, why = safetensors_header(data)
     assert header == {} or needed <= len(data)
     assert not (header and why)
+
+
+def test_time_grows_no_faster_than_the_text() -> None:
+    """Each of these took minutes when lines were counted from the top, or digits walked twice."""
+    lines = '"vocab_size":\n' * 200_000
+    assert key_line("x\n" + lines + lines, "vocab_size") == 2
+    assert console_losses("Step: 1, LR: " + "1" * 2_000_000 + "x") == ((), ())
+    shape = (
+        b'{"a":{"dtype":"F32","shape":[' + b",".join([b"999999999999999999"] * 100_000) + b'],"data_offsets":[0,4]}}'
+    )
+    assert (
+        not repo({}, headers={"model.safetensors": len(shape).to_bytes(8, "little") + shape}).get("total_params").known
+    )
+    readme = "---\nconfigs:\n- data_files: '" + "*a" * 140 + "*b'\n---\n"
+    files = (RepoFile("README.md", 1, readme), RepoFile("a" * 900 + ".jsonl", 1))
+    assert split_files(Repo("a/b", "dataset", "dataset", "local", "x", files), "train") == ()

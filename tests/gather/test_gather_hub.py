@@ -13,6 +13,7 @@ from small_repositories import PARAMETERS, safetensors, write
 
 from repro.errors import PrerequisiteError
 from repro.gather.hub import Hub
+from repro.gather.propose import open_pull_request
 from repro.gather.session import wait_seconds
 from repro.run import Progress
 
@@ -308,6 +309,24 @@ def test_a_repository_is_asked_for_once(loopback: LoopbackHub, hub: Hub, model_f
     count = len(loopback.requests)
     assert hub.describe("lab/tiny-dpo", kind="model", role="subject") is first
     assert len(loopback.requests) == count
+
+
+def test_a_refreshed_card_is_proposed_and_not_pushed(
+    loopback: LoopbackHub, hub: Hub, model_folder: Path, tmp_path: Path
+) -> None:
+    loopback.add_model("lab/tiny-dpo", model_folder)
+    before = loopback.files("lab/tiny-dpo")
+    writer = Hub(loopback.endpoint, TOKEN, cache_folder=str(tmp_path / "c"))
+    url = open_pull_request(writer, "lab/tiny-dpo", b"# Refreshed\n", title="Add a reproducibility section")
+    assert url == f"{loopback.endpoint}/lab/tiny-dpo/discussions/1"
+    assert loopback.files("lab/tiny-dpo") == before
+    assert loopback.files("lab/tiny-dpo", revision="refs/pr/1") == {**before, "README.md": b"# Refreshed\n"}
+    with pytest.raises(PrerequisiteError, match="needs a token"):
+        open_pull_request(hub, "lab/tiny-dpo", b"#", title="x")
+    with pytest.raises(PrerequisiteError, match="does not name"):
+        open_pull_request(writer, "", b"#", title="x")
+    with pytest.raises(PrerequisiteError, match="is not on"):
+        open_pull_request(writer, "lab/none", b"#", title="x")
 
 
 def test_the_hub_is_light_until_it_is_asked() -> None:

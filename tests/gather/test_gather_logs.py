@@ -52,6 +52,14 @@ def test_how_finely_a_log_rounds_is_seen_from_the_whole_of_it() -> None:
         assert [r.last_digit for r in trainer_losses(state)[0]] == [digit, digit]
 
 
+@pytest.mark.parametrize(
+    "number", ["1e-" + "9" * 6000, "9" * 6000, "1e9999", "0." + "0" * 6000 + "1", "1e-9999", "--1"]
+)
+def test_numbers_beyond_measure_do_no_harm(number: str) -> None:
+    assert all(r.loss < 1 for r in console_losses(f"Step: 1, LR: 1, Loss: {number}\nStep: 2, LR: 1, Loss: 0.5")[0])
+    assert all(r.loss < 1 for r in tsv_losses(f"step\tloss\n1\t{number}\n2\t0.5\n")[0])
+
+
 def test_a_log_that_begins_late_is_no_average_over_what_came_before() -> None:
     losses, _ = tsv_losses("step\tloss\n500\t0.5\n501\t0.5\n510\t0.4\n")
     assert [r.window for r in losses] == [1, 1, 1]

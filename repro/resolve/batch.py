@@ -58,7 +58,7 @@ def _batch_of_parts(filling: Filling, known: dict[str, AnyFact]) -> None:
             fact = filling.recipe(key)
             if not fact.known or whole.known:
                 # A layout that is half the recipe's and half another's would be nobody's batch.
-                filling.hole(E, f"nothing states it, and {key} is not known either")
+                filling.hole(E, "neither the card nor an artefact says, and no recipe gives it")
                 return
             known[key] = fact
     if D not in known:

@@ -100,7 +100,7 @@ def choose(
         layers=layers,
         others=tuple(o for _, o in others),
         rivals=tuple(o for day, o in others if first <= day <= last),
-        when=_when(date if period else "", first, by_commit),
+        when=_when(date if period else "", first, by_commit) if others else "",
         caution=_caution(name, stated, version, layers),
     )
 

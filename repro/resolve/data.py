@@ -16,11 +16,13 @@ from repro.spec import AnyFact, DatasetRef, Fact, Origin, Spec, missing
 
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
 """A repository id on a Hub: organisation/name."""
+_VERSION = re.compile(r"v?\d+(\.\d+)+(\.?-?(dev|rc|post|a|b)\d*)?", re.ASCII)
+"""What "Datasets: 4.1.0" in a list of library versions leaves: no data set's name."""
 
 
 def named(filling: Filling) -> tuple[DatasetRef, ...]:
     """The data sets of a stage as its card, its product's card or the card's front matter names them."""
-    refs = filling.stage.datasets
+    refs = tuple(r for r in filling.stage.datasets if not _VERSION.fullmatch(r.repo_id))
     parent = filling.parent[1].datasets if filling.parent else ()
     if "dataset" in filling.given:
         share = refs[0] if len(refs) == 1 else DatasetRef("")

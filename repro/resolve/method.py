@@ -16,7 +16,7 @@ _OTHER = (
     (r"\brloo\b|\breinforce\b", "REINFORCE"),
     (r"\brlvr\b|verifiable reward", "RLVR"),
     (r"\brlhf\b|reinforcement learning", "reinforcement learning"),
-    (r"\breward (model|bench)|\brm\b|\bprm\b", "a reward model's loss"),
+    (r"\breward (model|bench)|\bprm\b|^reward\b", "a reward model's loss"),
     (r"\borpo\b", "ORPO"),
     (r"\bkto\b", "KTO"),
     (r"\bcpo\b", "CPO"),
@@ -67,10 +67,21 @@ def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
     for pattern, name in _OTHER:
         if re.search(pattern, words):
             return Judged(stage, "", name)
+    if _tags(spec) & _OTHER_LOSSES:
+        return Judged(stage, "", f"the loss {min(_tags(spec) & _OTHER_LOSSES)}, by the card's tags")
+    own_name = f"{stage.produces.value or ''} {spec.get('model_id').value or ''}".lower()
+    by_name = set(re.split(r"[^a-z0-9]+", own_name)) & _OTHER_LOSSES
+    if not loss and by_name:
+        return Judged(stage, "", f"the loss {min(by_name)}, by the model's name")
     if loss in _OTHER_LOSSES or loss.startswith(("apo_", "bco_", "aot")):
         return Judged(stage, "", f"the loss {loss}")
     if any(fact.key.startswith("lora") for fact in stage.facts) or _adapter(spec, evidence):
         return Judged(stage, "", "an adapter (LoRA)")
+    base = str(stage.base.value or spec.get("base_model").value or "")
+    if re.search(r"bnb|[48]-?bit|gptq|awq|gguf|exl2", base.lower()):
+        return Judged(stage, "", f"quantized weights ({base[:80]})")
+    if "unsloth" in _tags(spec):
+        return Judged(stage, "", "Unsloth, and does not say whether all weights or an adapter")
     if re.search(r"\bdpo\b|direct preference|dpo_norm", words):
         return Judged(stage, "dpo")
     purpose = str(spec.get("pipeline_tag").value or "")
@@ -82,15 +93,20 @@ def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
     framework = str(stage.get("framework").value or spec.get("framework").value or "").lower()
     if re.search(r"fine-?[ _]?tun", words) and (purpose == "text-generation" or framework in chat):
         return Judged(stage, "sft")
-    return Judged(stage, "", f"a method that it calls {(stage.method or stage.name)[:60]!r}")
+    called = (stage.method or stage.name)[:60]
+    return Judged(stage, "", f"what it calls {called!r}, without saying that it is supervised fine-tuning or DPO")
 
 
 def _adapter(spec: Spec, evidence: Evidence) -> bool:
     library = str(spec.get("library_name").value or "").lower()
-    tags = spec.get("tags").value
-    listed = {str(t).lower() for t in tags} if isinstance(tags, tuple) else set()
+    listed = _tags(spec)
     files = any(repo.file("adapter_config.json") is not None for repo in evidence.role("subject"))
     return library == "peft" or bool(listed & {"lora", "qlora", "peft"}) or files
+
+
+def _tags(spec: Spec) -> set[str]:
+    tags = spec.get("tags").value
+    return {str(t).lower() for t in (tags if isinstance(tags, tuple) else (tags or "",))}
 
 
 def trainable(spec: Spec, evidence: Evidence) -> tuple[tuple[Judged, ...], tuple[str, ...]]:

@@ -147,7 +147,8 @@ def _cautions(settled: Sequence[stage.Settled]) -> list[str]:
         ]
         if chosen is None or not any(r.framework for r in chosen.layers):
             continue
-        doubtful = ", ".join(f.key for f in assumed if chosen.doubtful(f.key))
+        keys = [f.key for f in assumed if chosen.doubtful(f.key)]
+        doubtful = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
         if doubtful:
             why = "; ".join(w for w in (chosen.when, chosen.caution) if w)
             found.append(f"{name}: the default may have been another for {doubtful}: {why}.")
@@ -164,10 +165,13 @@ def _hole_error(holes: Sequence[Hole], settled: Sequence[stage.Settled], spec: S
         if not own:
             continue
         lacking = [h.key for h in own if h.why.startswith("neither")]
-        place = f" ({own[0].where})" if own[0].where else ""
+        place = f" ({own[0].where})" if own[0].where not in {"", holes[0].where} else ""
         if lacking:
             sentences.append(f"stage {one.filling.stage.name!r}{place} lacks {', '.join(lacking)}: {_reason(one)}")
-        sentences += [f"stage {h.stage!r} ({h.where}): {h.why}" for h in own if not h.why.startswith("neither")]
+        for hole in own:
+            if not hole.why.startswith("neither"):
+                at = f" ({hole.where})" if hole.where != holes[0].where else ""
+                sentences.append(f"stage {hole.stage!r}{at}: {hole.why}")
     example = " ".join(f"--assume {h.stage}.{h.key}=..." for h in holes[:3])
     more = f" (and {len(holes) - 3} more)" if len(holes) > 3 else ""
     where = holes[0].where if holes else spec.source

@@ -35,31 +35,12 @@ _COMMON = (
 )
 _TULU = re.compile(r"<\|user\|>[ \t]*\n[^<]*\n<\|assistant\|>")
 """A user's turn that ends without an end-of-sequence token, which tells Tulu's template from Zephyr's."""
-_ORDER = [
-    "base_model",
-    "dataset",
-    "dataset_fraction",
-    "dataset_rows",
-    "num_epochs",
-    "max_steps",
-    "expected_steps",
-    "effective_batch_size",
-    "gradient_accumulation_steps",
-    "micro_batch",
-    "per_device_batch_size",
-    "num_devices",
-    "learning_rate",
-    "lr_scheduler_type",
-    "warmup_ratio",
-    "warmup_steps",
-    "loss_type",
-    "beta",
-    "label_smoothing",
-    "loss_reduction",
-    "label_scope",
-    "chat_template",
-    "max_seq_length",
-]
+_ORDER = (
+    *("base_model", "dataset", "dataset_fraction", "dataset_rows", "num_epochs", "max_steps", "expected_steps"),
+    *("effective_batch_size", "gradient_accumulation_steps", "micro_batch", "per_device_batch_size", "num_devices"),
+    *("learning_rate", "lr_scheduler_type", "warmup_ratio", "warmup_steps", "loss_type", "beta", "label_smoothing"),
+    *("loss_reduction", "label_scope", "chat_template", "max_seq_length"),
+)
 """The order in which a person asks for them; the others follow."""
 _OWN = {"sft": ("loss_reduction",), "dpo": ("beta", "label_smoothing")}
 

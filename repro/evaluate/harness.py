@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
@@ -26,6 +27,9 @@ from repro.score import HarnessInfo, Score
 
 if TYPE_CHECKING:
     from repro.evaluate.model import LocalModel
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +152,9 @@ class LmEvalHarness:
                 raise
             except ImportError as error:
                 raise _not_installed(error) from error
-            except OSError as error:
-                raise cannot_write(root, error) from error
             except Exception as error:
+                if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                    raise cannot_write(root, error) from error
                 raise RunError(
                     f"lm-eval did not finish on {model}: {type(error).__name__}: {_one_line(error)}",
                     hint="where memory ran out, a smaller batch or limit helps; -v shows the whole error",

@@ -64,7 +64,13 @@ class LocalModel(HFLM):  # type: ignore[misc]
             return prompt
         if self.chat:
             turns = [{"role": role, "content": content} for role, content in prompt]
-            return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+            # Llama 3.2's template prints today's date unless it is given one: tomorrow's prompts would not pair with
+            # today's. This is the date that Llama 3.1's carries; templates without the variable ignore it.
+            return str(
+                self.tokenizer.apply_chat_template(
+                    turns, tokenize=False, add_generation_prompt=True, date_string="26 Jul 2024"
+                )
+            )
         end = self.tokenizer.eos_token or ""
         parts = [f"<|{role}|>\n{content}{end if role == 'assistant' else ''}\n" for role, content in prompt]
         return "".join(parts) + "<|assistant|>\n"

@@ -6,6 +6,8 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,6 +160,30 @@ def test_a_template_that_refuses_or_runs_on_is_a_reason(save: Callable[..., str]
     for checkpoint in (refusing, escaping):
         with pytest.raises(RunError, match="1 the chat template refuses it"):
             score(checkpoint, tmp_path)
+
+
+def test_a_template_does_not_know_what_day_it_is(save: Callable[..., str], tmp_path: Path) -> None:
+    dated = "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+    score(save(template=dated + "Today: {{ date_string }}. {{ messages[0]['content'] }}"), tmp_path)
+    sample = json.loads((tmp_path / "out" / "sft" / "repro_preference" / "samples.jsonl").read_text("utf-8"))
+    assert sample["doc"]["prompt"] == "Today: 26 Jul 2024. what colour is number 0"
+
+
+def test_without_the_libraries_it_says_what_to_install(copy: Path, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl", [preference_row(0, "blue", "red")])
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from repro.errors import PrerequisiteError\n"
+        "from repro.evaluate.harness import LmEvalHarness\n"
+        "from repro.run import ignore\n"
+        "try: LmEvalHarness().score(sys.argv[1], 'm', [('preference', sys.argv[2])], sys.argv[3], ignore)\n"
+        "except PrerequisiteError as error: sys.exit(f'{error} | {error.hint}')"
+    )
+    arguments = [str(copy), rows, str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert "scoring needs lm-eval, torch and transformers" in done.stderr
+    assert "pip install 'card-repro[run]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

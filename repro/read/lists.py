@@ -16,7 +16,9 @@ from repro.read.values import fold, left_open, number, plain_value
 
 _PAIR = re.compile(r"^(?P<label>[^:=]{1,80}?)\s*(?::|=|：)\s*(?P<value>\S.*)$", re.DOTALL)
 _LOOSE = re.compile(r"^(?P<label>[A-Za-z][A-Za-z _-]{1,40}?)\s+(?P<value>[-+~]?[\d.][\d.,eE+-]*\s?%?)$")
-_SETTING = re.compile(r"^\s{0,8}(?:--)?(?P<label>[A-Za-z][\w .()/,&-]{0,90}?)\s*(?::|=|\s)\s*(?P<value>\S.*?)\s*$")
+_SETTING = re.compile(
+    r"^\s{0,8}(?:--)?(?P<label>[A-Za-z][\w .()/,&-]{0,90}?)\s*(?:[:=]\s*|\s+(?=[\d.+-]+\S*$))(?P<value>\S.*?)\s*$"
+)
 _FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)")
 _CONFIG_TERMS = {"micro_batch_size", "gradient_accumulation_steps", "learning_rate", "num_epochs", "sequence_len"}
 _IDENTITY_WORDS = "base_model dataset framework hardware license method date"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyromark
 
-from repro.card import Block, BlockKind, Card, Cell, Span, Table
+from repro.card import Block, BlockKind, Card, Cell, Problem, Span, Table
 from repro.read.front_matter import read_front_matter
 from repro.read.source_text import SourceText, decode
 
@@ -17,6 +17,7 @@ _HTML_HEADING = re.compile(r"<h([1-6])\b[^>]*>(.*?)</h\1\s*>", re.IGNORECASE | r
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _SPACE = b" \t\r\n"
+MAX_RESUMES = 4
 
 
 def read_card(data: bytes, source: str) -> Card:
@@ -27,7 +28,8 @@ def read_card(data: bytes, source: str) -> Card:
     if front.span is not None:
         inner = "\n".join(text.lines[front.span.line : front.span.end_line - 1])
         blocks.append(Block(BlockKind.FRONT_MATTER, front.span, inner, language="yaml"))
-    blocks.extend(_Walk(text, front.body).blocks())
+    walk = _Walk(text, front.body)
+    blocks.extend(walk.blocks())
     return Card(
         source=source,
         data=data,
@@ -37,7 +39,7 @@ def read_card(data: bytes, source: str) -> Card:
         front_matter=front.values,
         front_matter_span=front.span,
         front_matter_lines=front.lines,
-        problems=front.problems,
+        problems=(*front.problems, *walk.problems),
     )
 
 
@@ -59,8 +61,20 @@ class _Walk:
         self._links: list[str] = []
         self._items: list[tuple[int, int, list[str], list[str]]] = []  # block index, start, outer text, outer links
         self._lists = 0
+        self._resume: int | None = None
+        self.problems: list[Problem] = []
 
     def blocks(self) -> list[Block]:
+        """All blocks; a code fence that is never closed ends where its closing marks stand at the end of a line."""
+        for _ in range(MAX_RESUMES):
+            resume = self._walk()
+            if resume is None:
+                break
+            self._base, self._items, self._lists = resume, [], 0
+        return self._blocks
+
+    def _walk(self) -> int | None:
+        self._resume = None
         body = self._source.utf8[self._base :].decode("utf-8")
         events = iter(pyromark.events_with_range(body, options=_OPTIONS, merge_text=True))
         for event, where in events:
@@ -77,7 +91,7 @@ class _Walk:
                 self._start(value, where["start"] + self._base, where["end"] + self._base, events)
             elif kind == "End":
                 self._end(value, where["start"] + self._base, where["end"] + self._base)
-        return self._blocks
+        return self._resume
 
     def _start(self, tag: Any, start: int, end: int, events: Any) -> None:
         name, value = (tag, {}) if isinstance(tag, str) else next(iter(tag.items()))
@@ -97,6 +111,8 @@ class _Walk:
             info = value["Fenced"] if isinstance(value, dict) else ""
             text = self._raw(events)
             language = info.split()[0].strip("{}.").lower() if info.split() else ""
+            if isinstance(value, dict) and end >= len(self._source.utf8.rstrip()):
+                text, end = self._closed(text, start, end)
             self._add(BlockKind.CODE, start, end, text, language=language)
         elif name == "HtmlBlock":
             text = self._raw(events)
@@ -158,6 +174,21 @@ class _Walk:
                 elif kind == "End":
                     break
         return "".join(pieces)
+
+    def _closed(self, text: str, start: int, end: int) -> tuple[str, int]:
+        """A code block that runs to the end of the card, cut where its fence was meant to close."""
+        raw = self._source.utf8[start:end]
+        last = raw.rstrip().rsplit(b"\n", 1)[-1].strip()
+        meant = re.search(rb"(?<=[^\s`~])(?:```|~~~)[ \t]*\n", raw[raw.find(b"\n") + 1 :])
+        if last in (b"```", b"~~~", b"````") or meant is None:
+            return text, end
+        place = start + raw.find(b"\n") + 1 + meant.end()
+        line = self._source.line_of(place - 1)
+        span = Span(self._source.source, line, line)
+        self.problems.append(Problem(span, "the code fence closes at the end of a line, which Markdown does not see"))
+        self._resume = place
+        inner = raw[raw.find(b"\n") + 1 :][: meant.start()]
+        return inner.decode("utf-8", "replace") + "\n", place
 
     def _table(self, start: int, end: int, events: Any) -> None:
         rows: list[tuple[Cell, ...]] = []

@@ -36,6 +36,7 @@ _LOSSES = {
     "length normalized dpo": "dpo_norm", "length normalised dpo": "dpo_norm", "dpo length normalized": "dpo_norm",
     "length normalized sigmoid": "dpo_norm", "length normalised sigmoid": "dpo_norm",
 }  # fmt: skip
+PREFERENCE_LOSSES = frozenset(_LOSSES) | {"simpo", "ipo", "hinge", "robust", "kto", "orpo", "wpo", "exo pair", "cpo"}
 _SCOPES = {
     "all turns": "all_turns", "all assistant turns": "all_turns", "every assistant turn": "all_turns",
     "assistant turns": "all_turns", "assistant": "all_turns", "assistant only": "all_turns",

@@ -194,6 +194,10 @@ def _produces(draft: _Draft, place: int, ordered: list[_Draft], last: bool, fact
     for statement in draft.statements:
         if statement.key == "model_id" and statement.stage and statement.value is not None:
             return statement.fact()
+    following = ordered[place + 1] if place + 1 < len(ordered) else None
+    for statement in following.statements if following else ():
+        if statement.key == "base_model" and statement.stage and statement.value is not None:
+            return replace(statement.fact("what the next stage starts from"), key="model_id")
     if last:
         return next((f for f in facts if f.key == "model_id" and f.known), missing("model_id"))
     for fact in facts:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from repro.card import BlockKind, Cell, Table
 from repro.read.document import REPO_ID, Document, hub_id, stage_in
 from repro.read.names import TELLING, TRAINING, method_of, term
-from repro.read.parameters import interpret
+from repro.read.parameters import PREFERENCE_LOSSES, interpret
 from repro.read.statement import Gathered, Statement
 from repro.read.values import fold, left_open, number, plain_value
 
@@ -23,6 +23,7 @@ _LABEL = frozenset(_LABEL_WORDS.split()) | {
 }  # fmt: skip
 _VALUE_WORDS = "value values setting details description detail info used"
 _VALUE = frozenset(_VALUE_WORDS.split()) | {"value used", ""}
+_NOT_APPLICABLE = frozenset(("-", "–", "—", "n/a", ""))
 _REMARK = re.compile(
     r"\b(?:notes?|comments?|meaning|source|why|reason|default|explanation|remarks?|description|unit)\b"
 )
@@ -63,12 +64,16 @@ def _by_rows(doc: Document, index: int, table: Table) -> list[Statement]:
     # "DPO Beta" in a table whose headings name no stage says whose table it is.
     hint = doc.stage_hint(index) or (named.pop() if len(named) == 1 and telling else "")
     found: list[Statement] = []
-    for column, stage in _value_columns(doc, header, header_is_row):
+    columns = _value_columns(doc, header, header_is_row)
+    staged = len(columns) > 1
+    for column, stage in columns:
         for row, known in zip(rows, terms):
             cell = row[column]
             if not cell.raw and not row[0].raw:
                 continue
             key, own_stage = known or ("", "")
+            if staged and cell.text.lower() in _NOT_APPLICABLE:
+                continue  # a column of several: the parameter is not this stage's
             if known is None:
                 if telling >= 2 and cell.text and row[0].text:
                     found.append(_unknown(row[0], cell, own_stage or stage or hint))
@@ -132,7 +137,9 @@ def statements(doc: Document, key: str, label: str, cell: Cell, stage: str, medi
     if key in ("base_model", "model_id", "dataset"):
         return list(_references(key, label, cell, stage, medium))
     if key == "loss":
-        return []
+        if fold(text) not in PREFERENCE_LOSSES:
+            return []  # a figure, or a loss that no term is for
+        key = "loss_type"
     if key in ("framework", "hardware", "license", "method", "date", "language", "dataset_split", "framework_commit"):
         if left_open(text):
             return [

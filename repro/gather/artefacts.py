@@ -9,7 +9,7 @@ from repro.card import Span
 from repro.evidence import LoggedLoss, Repo, RepoFile
 from repro.gather.dataset_files import rows_facts
 from repro.gather.front_matter import front_matter
-from repro.gather.logs import console_losses, read_json, trainer_losses, tsv_losses
+from repro.gather.logs import read_json
 from repro.gather.model_files import (
     config_facts,
     config_parameters,
@@ -20,6 +20,7 @@ from repro.gather.model_files import (
     safetensors_header,
     token_facts,
 )
+from repro.gather.training_record import training_record
 from repro.spec import AnyFact, Fact, Origin, Value
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -62,7 +63,7 @@ def describe(
         facts += rows_facts(texts.get("README.md", ""), place)
     else:
         facts += _model_facts(parsed, texts, headers or {}, place)
-        losses, more = _losses(parsed, texts, place)
+        losses, more = training_record(repo_id, parsed, texts, place)
         facts += more
     # The subject's card cannot be a witness for itself.
     if role != "subject":
@@ -140,63 +141,6 @@ def _adapter_facts(data: Mapping[str, Any], place: Any) -> Iterator[AnyFact]:
             why = "adapter_config.json says so"
             span = place("adapter_config.json", key)
             yield Fact(name, value, Origin.FOUND, printed=str(value), span=span, why=why)
-
-
-def _losses(
-    parsed: Mapping[str, dict[str, Any]], texts: Mapping[str, str], place: Any
-) -> tuple[tuple[LoggedLoss, ...], list[AnyFact]]:
-    """The first log that holds losses; the others are named, not mixed in: whose steps they are nobody says."""
-    facts: list[AnyFact] = []
-    losses: tuple[LoggedLoss, ...] = ()
-    for file, text in texts.items():
-        if file.rsplit("/", 1)[-1] == "trainer_state.json":
-            state = parsed.get(file)
-            if state is None:
-                continue
-            found, notes = trainer_losses(state)
-            facts += _state_facts(state, file, place)
-        elif file.endswith(".tsv"):
-            found, notes = tsv_losses(text)
-        elif file.endswith(".log"):
-            found, notes = console_losses(text)
-        else:
-            continue
-        facts += [_unread(file, note, place(file, "")) for note in notes]
-        if found and not losses:
-            losses = found
-            facts.append(Fact("losses_file", file, Origin.FOUND, span=place(file, ""), why="published training losses"))
-        elif found:
-            facts.append(_unread(file, "holds losses too; not used beside those of another file", place(file, "")))
-    results = parsed.get("all_results.json", {})
-    for key in ("train_loss", "train_samples", "train_runtime", "eval_loss"):
-        value = results.get(key)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
-            span = place("all_results.json", key)
-            facts.append(Fact(key, value, Origin.FOUND, printed=repr(value), span=span, why="all_results.json says so"))
-    return losses, facts
-
-
-def _state_facts(state: Mapping[str, Any], file: str, place: Any) -> Iterator[AnyFact]:
-    """The recipe that a trainer's state repeats: total optimizer steps, epochs, the logging window."""
-    wanted = {"max_steps": "max_steps", "global_step": "global_step", "logging_steps": "logging_steps"}
-    wanted |= {"train_batch_size": "trainer_train_batch_size", "epoch": "epochs_trained"}
-    if _ran_its_epochs(state):
-        wanted["num_train_epochs"] = "num_epochs"
-    for key, name in wanted.items():
-        value = state.get(key)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 10**9:
-            # a logging interval below 1 is a share of the run
-            if name == "logging_steps" and value < 1:
-                continue
-            yield Fact(name, value, Origin.FOUND, printed=repr(value), span=place(file, key), why=f"{file} says so")
-
-
-def _ran_its_epochs(state: Mapping[str, Any]) -> bool:
-    """Whether num_train_epochs is what was asked for: under max_steps the Trainer writes the next whole number."""
-    epochs, ran = state.get("num_train_epochs"), state.get("epoch")
-    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (epochs, ran)):
-        return False
-    return state.get("global_step") == state.get("max_steps") and abs(ran - epochs) <= 0.01 * abs(epochs)  # type: ignore[operator, arg-type]
 
 
 def _readme_facts(readme: str, place: Any) -> Iterator[AnyFact]:

@@ -40,9 +40,9 @@ def _mapping(source: str) -> tuple[dict[str, Any], str]:
             if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None):
                 return {}, f"{_line(event)}: explicit tags are not read"
             # YAML 1.1 reads 1:59:59 in base 60, in time that grows with the square of its length.
-            long = isinstance(event, yaml.ScalarEvent) and not event.style and len(event.value) > MAX_NUMBER
-            if long and re.fullmatch(r"[-+\d:_.]+", event.value):
-                return {}, f"{_line(event)}: a number of {len(event.value)} digits is not read"
+            digits = event.value if isinstance(event, yaml.ScalarEvent) and not event.style else ""
+            if len(digits) > MAX_NUMBER and re.fullmatch(r"[-+\d:_.]+", digits):
+                return {}, f"{_line(event)}: a number of {len(digits)} digits is not read"
             if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 depth += 1
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):

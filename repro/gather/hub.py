@@ -46,7 +46,7 @@ class Hub(Source):
     ) -> None:
         """
         Raises:
-            PrerequisiteError: the endpoint is not a web address.
+            PrerequisiteError: the endpoint is not a web address, or the token cannot be one.
         """
         self._wire = Wire(endpoint, token)
         self.endpoint = self._wire.endpoint

@@ -72,12 +72,16 @@ def texts_to_read(sizes: dict[str, int | None], kind: str) -> tuple[str, ...]:
 
 
 def trainer_state_path(names: Iterable[str]) -> str:
-    """trainer_state.json at the root, else in the checkpoint folder with the highest step; "" where there is none."""
-    found = []
+    """trainer_state.json at the root, else of the highest checkpoint, else of the one subfolder that has any.
+
+    Empty where there is none, or where several subfolders have one: which stage made the model is not guessed.
+    """
+    folders: dict[str, list[tuple[bool, int, str]]] = {}
     for name in names:
-        match = re.fullmatch(r"(?:[^/]+/)?(?:checkpoint-(\d{1,12})/)?trainer_state\.json", name)
+        match = re.fullmatch(r"((?!checkpoint-)[^/]+/)?(?:checkpoint-(\d{1,12})/)?trainer_state\.json", name)
         if match:
-            found.append((name == "trainer_state.json", int(match[1] or 0), name))
+            folders.setdefault(match[1] or "", []).append((match[2] is None, int(match[2] or 0), name))
+    found = folders.get("") or (next(iter(folders.values())) if len(folders) == 1 else [])
     return max(found)[2] if found else ""
 
 

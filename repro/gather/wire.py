@@ -36,7 +36,7 @@ class Wire:
     def __init__(self, endpoint: str | None, token: str | None) -> None:
         """
         Raises:
-            PrerequisiteError: the endpoint is not a web address.
+            PrerequisiteError: the endpoint is not a web address, or the token cannot be one.
         """
         chosen = endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
         self.endpoint = chosen.strip().rstrip("/")
@@ -48,7 +48,11 @@ class Wire:
         if parts.scheme not in {"http", "https"} or not host:
             raise PrerequisiteError("the Hub's endpoint is not a web address", hint="give --endpoint https://HOST")
         self.host = host + (f":{port}" if port else "")
-        self.token: str | bool = token or os.environ.get("HF_TOKEN") or False
+        secret = (token or os.environ.get("HF_TOKEN") or "").strip()
+        # An odd character would end up, with the token around it, in the HTTP library's own error.
+        if not re.fullmatch(r"[\x21-\x7e]*", secret):
+            raise PrerequisiteError("the token holds a character that no token has", hint="set HF_TOKEN again")
+        self.token: str | bool = secret or False
         self._reached = False
         self._dead: Unreachable | None = None
         self._infos: dict[tuple[str, str, str], dict[str, Any]] = {}

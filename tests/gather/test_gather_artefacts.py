@@ -16,6 +16,7 @@ from repro.gather.dataset_files import split_files
 from repro.gather.front_matter import front_matter
 from repro.gather.logs import console_losses
 from repro.gather.model_files import key_line, safetensors_header
+from repro.gather.wanted import trainer_state_path
 from repro.spec import Origin
 
 
@@ -171,12 +172,41 @@ def test_the_subjects_card_is_no_witness_for_itself() -> None:
     assert repo(card, kind="dataset").get("license").value == "mit"
 
 
-def test_a_second_log_is_named_and_not_mixed_in() -> None:
-    state = {"logging_steps": 1, "log_history": [{"step": 1, "loss": 0.7}]}
-    found = repo({"trainer_state.json": state, "sft.tsv": "step\tloss\n1\t1.2\n2\t1.1\n"})
-    assert [r.loss for r in found.losses] == [0.7]
-    assert found.get("losses_file").value == "trainer_state.json"
-    assert any(f.key == "sft.tsv" and "not used" in f.why for f in found.facts)
+CURVE = "step\tloss\n1\t1.2\n2\t1.1\n"
+STATE = {"logging_steps": 1, "log_history": [{"step": 1, "loss": 0.7}]}
+
+
+@pytest.mark.parametrize(
+    ("files", "losses", "note"),
+    [
+        ({"trainer_state.json": STATE, "curve.tsv": CURVE}, [0.7], "is the trainer's own"),
+        ({"curve.tsv": CURVE}, [1.2, 1.1], ""),
+        ({"curve.tsv": CURVE, "more.tsv": CURVE}, [], "several logs"),
+        ({"sft-curve.tsv": CURVE}, [], "speaks of sft"),
+        ({"sft/trainer_state.json": STATE}, [], "speaks of sft"),
+        ({"run/trainer_state.json": STATE}, [0.7], ""),
+    ],
+)
+def test_whose_losses_they_are_is_not_guessed(files: dict[str, object], losses: list[float], note: str) -> None:
+    found = repo(files)
+    assert [r.loss for r in found.losses] == losses
+    assert found.get("losses_file").known == bool(losses)
+    assert [note in f.why for f in found.facts if f.origin is Origin.MISSING].count(True) == (len(files) - bool(losses))
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        ((), ""),
+        (("a/b/trainer_state.json",), ""),
+        (("checkpoint-9/trainer_state.json", "checkpoint-100/trainer_state.json"), "checkpoint-100/trainer_state.json"),
+        (("checkpoint-9/trainer_state.json", "trainer_state.json", "x/trainer_state.json"), "trainer_state.json"),
+        (("x/checkpoint-9/trainer_state.json", "x/trainer_state.json"), "x/trainer_state.json"),
+        (("x/checkpoint-9/trainer_state.json", "y/trainer_state.json"), ""),
+    ],
+)
+def test_which_trainer_state_is_read(names: tuple[str, ...], chosen: str) -> None:
+    assert trainer_state_path(names) == chosen
 
 
 def test_rows_of_the_default_configuration() -> None:

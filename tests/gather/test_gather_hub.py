@@ -147,6 +147,18 @@ def test_the_token_comes_from_the_environment_and_from_nowhere_else(
     assert any(r.authorized for r in loopback.requests)
 
 
+def test_a_token_with_a_line_end_works_and_one_that_is_none_is_not_quoted(
+    loopback: LoopbackHub, model_folder: Path, tmp_path: Path
+) -> None:
+    loopback.add_model("lab/tiny-dpo", model_folder)
+    loopback.private.add("lab/tiny-dpo")
+    hub = Hub(loopback.endpoint, TOKEN + "\n", cache_folder=str(tmp_path / "c"))
+    assert hub.describe("lab/tiny-dpo", kind="model", role="subject").get("vocab_size").value == 264
+    with pytest.raises(PrerequisiteError, match="no token has") as caught:
+        Hub(loopback.endpoint, "hf_se\ncret", cache_folder=str(tmp_path / "c"))
+    assert "hf_se" not in repr(caught.value) + caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("prepare", "says", "hint"),
     [

@@ -1,0 +1,204 @@
+"""What a terminal shows: rich renderables of the spec, the findings, the plan, the ledger and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from repro.card import Span
+from repro.finding import Check, Finding, Outcome, Severity
+from repro.plan import Plan
+from repro.render.palette import TERMINAL
+from repro.render.places import card_lines
+from repro.render.plan_rows import SCALES, cost, value_row
+from repro.render.safe_text import clean, one_line
+from repro.render.terminal_ledger import answer_view, ledger_view
+from repro.render.words import ORIGINS, OUTCOMES, SEVERITIES, fact_text, plural
+from repro.spec import AnyFact, Spec
+
+__all__ = ["answer_view", "check_page", "clean", "findings_view", "ledger_view", "plan_view", "spec_view"]
+
+
+def spec_view(spec: Spec) -> RenderableType:
+    """What the card says: facts, stages and claims, each with its line."""
+    parts: list[RenderableType] = [
+        Text.assemble((one_line(spec.name), "bold"), f"  {one_line(spec.source)}", (f"  dialect {spec.dialect}", "dim"))
+    ]
+    parts += [Text(), _facts(spec.facts, spec)]
+    for stage in spec.stages:
+        data = ", ".join(one_line(d.repo_id) for d in stage.datasets) or "no data set named"
+        parts += [
+            Text(),
+            Text.assemble((f"Stage {one_line(stage.name)}", "bold"), f"  {one_line(stage.method)}"),
+            Text(f"  from {one_line(fact_text(stage.base))} on {data}", style="dim"),
+            _facts(stage.facts, spec),
+        ]
+    parts += [Text(), Text.assemble((plural(len(spec.claims), "claim"), "bold"))]
+    table = _grid("claim", "printed", "what it says", "line")
+    for claim in spec.claims:
+        printed = one_line(claim.printed) or "left open"
+        table.add_row(
+            Text(one_line(claim.id)), Text(printed, "bold"), Text(one_line(claim.text)), _where(claim.span, spec)
+        )
+    parts.append(table)
+    parts += [
+        Text.assemble(("could not read ", "yellow"), f"{one_line(str(p.span))}: {one_line(p.message)}")
+        for p in spec.problems
+    ]
+    return Group(*parts)
+
+
+def findings_view(findings: Iterable[Finding], spec: Spec) -> RenderableType:
+    """Findings with the lines they stand on, gravest first, then what no check can tell, then the count."""
+    every = tuple(findings)
+    lines = card_lines(spec)
+    failures = sorted(
+        (f for f in every if f.outcome is Outcome.FAIL), key=lambda f: (-f.severity.rank, f.code, f.spans)
+    )
+    unknown = sorted((f for f in every if f.outcome is Outcome.UNKNOWN), key=lambda f: (-f.severity.rank, f.code))
+    parts: list[RenderableType] = []
+    for finding in failures:
+        parts += [_finding(finding, spec, lines), Text()]
+    if unknown:
+        parts.append(Text("Cannot tell", "bold"))
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(ratio=1)
+        for f in unknown:
+            table.add_row(Text(f"  {f.code}", "dim"), Text(one_line(f.message)))
+        parts += [table, Text()]
+    parts.append(_tally(every, spec))
+    return Group(*parts)
+
+
+def plan_view(plan: Plan) -> RenderableType:
+    """The plan as a table that a person can argue with: every value, its origin, and where it is from or why."""
+    title, text = SCALES[plan.scale]
+    parts: list[RenderableType] = [
+        Text.assemble((f"{title}. ", "bold"), text),
+        Text(f"recipe: {one_line(plan.recipe) or 'none'}", style="dim"),
+    ]
+    spec = Spec("", "", "", "", (), (), (), ())
+    for stage in plan.stages:
+        data = ", ".join(one_line(d.repo_id) for d in stage.datasets) or "no data set named"
+        parts += [
+            Text(),
+            Text.assemble((f"{stage.name}", "bold"), f"  {stage.method.upper()} from {one_line(stage.base)} on {data}"),
+        ]
+        table = _grid("key", "value", "origin", "where and why")
+        for fact in stage.facts:
+            row = value_row(fact, spec, ())
+            why = " · ".join(one_line(part) for part in (row.place.label if row.place else "", row.why) if part)
+            origin = Text(f"{row.word.mark} {row.word.label}", TERMINAL[row.word.tone])
+            table.add_row(Text(one_line(row.key)), Text(one_line(row.value), "bold"), origin, Text(why))
+        parts.append(table)
+    if plan.scaled:
+        parts += [Text(), Text("What was scaled", "bold")]
+        table = _grid("stage", "quantity", "full scale", "here", "rule")
+        for s in plan.scaled:
+            table.add_row(*(Text(one_line(cell)) for cell in (s.stage, s.name, s.full, s.proxy, s.why)))
+        parts.append(table)
+    if plan.feasibility:
+        parts += [Text(), Text("At full scale", "bold")]
+        table = _grid("stage", "parameters", "weights", "training memory", "tokens", "device-hours", "how")
+        for f in plan.feasibility:
+            c = cost(f)
+            cells = (c.stage, c.parameters, c.weights, c.memory, c.tokens, c.hours, c.how)
+            table.add_row(*(Text(one_line(cell)) for cell in cells))
+        parts.append(table)
+    for note in plan.notes:
+        parts += [Text(), Text.assemble(("note ", "yellow"), one_line(note))]
+    for command in plan.commands:
+        parts += [Text(), Text(one_line(command.title), "bold"), Padding(Text(clean(command.text)), (0, 0, 0, 2))]
+    parts += [Text(), _origins()]
+    return Group(*parts)
+
+
+def check_page(check: Check) -> RenderableType:
+    """One check: what it asks, why, how to fix what it finds, and its sources."""
+    severity = SEVERITIES[check.severity]
+    head = Text.assemble(
+        (check.code, "bold"), f"  {check.slug}  ", (severity.label, TERMINAL[severity.tone]), f"  {check.family.value}"
+    )
+    parts: list[RenderableType] = [head, Text(check.title, "bold")]
+    for title, text in (("What", check.what), ("Why", check.why), ("Fix", check.fix)):
+        parts += [Text(), Text(title, "bold"), Padding(Text(text), (0, 0, 0, 2))]
+    parts += [Text(), Text("Sources", "bold"), *(Padding(Text(s), (0, 0, 0, 2)) for s in check.sources)]
+    needs = ", ".join(check.needs)
+    parts += [Text(), Text(f"needs: {needs} · confidence of a finding: {check.confidence.value}", "dim")]
+    return Group(*parts)
+
+
+def _finding(finding: Finding, spec: Spec, lines: tuple[str, ...]) -> RenderableType:
+    word = SEVERITIES[finding.severity]
+    first = finding.spans[0] if finding.spans else Span(spec.source, 0, 0)
+    parts: list[RenderableType] = [
+        Text.assemble(
+            (f"{one_line(str(first))}: ", "bold"),
+            (f"{finding.code} ", TERMINAL[word.tone]),
+            f"{one_line(finding.title)} ",
+            (f"[{word.label}, {finding.slug}]", "dim"),
+        )
+    ]
+    for span in finding.spans[:4]:
+        if span.source == spec.source and 0 < span.line <= len(lines):
+            quote = Text.assemble((f"{span.line:>6} │ ", "blue"), one_line(lines[span.line - 1]))
+            quote.truncate(200, overflow="ellipsis")
+            parts.append(quote)
+        elif span is not first:
+            parts.append(Text.assemble(("     = ", "blue"), one_line(str(span))))
+    parts.append(Padding(Text(one_line(finding.message)), (0, 0, 0, 9)))
+    if finding.fix:
+        parts.append(Padding(Text.assemble(("fix: ", "green"), one_line(finding.fix)), (0, 0, 0, 9)))
+    return Group(*parts)
+
+
+def _tally(findings: tuple[Finding, ...], spec: Spec) -> Text:
+    counts = {o: sum(f.outcome is o for f in findings) for o in Outcome}
+    grave = sum(f.outcome is Outcome.FAIL and f.severity is Severity.HIGH for f in findings)
+    return Text.assemble(
+        (f"{one_line(spec.source)}: ", "bold"),
+        (plural(counts[Outcome.FAIL], "problem"), "red" if counts[Outcome.FAIL] else "green"),
+        f" ({grave} of high severity), " if grave else ", ",
+        f"{counts[Outcome.UNKNOWN]} {OUTCOMES[Outcome.UNKNOWN]}, {counts[Outcome.PASS]} {OUTCOMES[Outcome.PASS]}",
+    )
+
+
+def _facts(facts: Iterable[AnyFact], spec: Spec) -> Table:
+    table = _grid("key", "value", "origin", "line")
+    for fact in facts:
+        word = ORIGINS[fact.origin]
+        value = one_line(fact_text(fact))
+        table.add_row(
+            Text(one_line(fact.key)),
+            Text(value if len(value) <= 300 else value[:299] + "…", "bold"),
+            Text(word.label, TERMINAL[word.tone]),
+            _where(fact.span, spec),
+        )
+    return table
+
+
+def _where(span: Span | None, spec: Spec) -> Text:
+    if span is None:
+        return Text()
+    return Text(str(span.line) if span.source == spec.source else one_line(str(span)), "dim")
+
+
+def _grid(*heads: str) -> Table:
+    """A table whose last column takes the room that is left."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for number, head in enumerate(heads):
+        last = number == len(heads) - 1
+        table.add_column(head, overflow="fold", ratio=1 if last and head != "line" else None)
+    return table
+
+
+def _origins() -> Text:
+    parts: list[str | tuple[str, str]] = []
+    for word in ORIGINS.values():
+        parts += [(f"{word.mark} {word.label} ", TERMINAL[word.tone]), (f"{word.meaning}   ", "dim")]
+    return Text.assemble(*parts)

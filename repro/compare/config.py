@@ -9,9 +9,7 @@ from repro.compare.step_causes import FILTERED
 from repro.comparison import Comparison, Verdict, Weight
 from repro.spec import AnyFact, Claim, ClaimKind, Origin, Value
 
-_NEEDS = (
-    "the author's training configuration or trainer state in the repository, or runs with other values beside this one"
-)
+_NEEDS = "the author's training configuration in the repository, or runs with other values beside this one"
 
 
 def compare_config(case: Case, claim: Claim, losses: dict[str, Comparison]) -> Comparison:
@@ -169,10 +167,12 @@ def _share_by_steps(case: Case, claim: Claim) -> Comparison | None:
         return None
     implied = rows_of_steps(int(steps.number.value), int(batch), float(epochs))
     totals = total_rows(case, claim, stage.datasets[0])
-    if implied is None or not totals:
-        return None
-    total = totals[0][0]
     factor = 0.01 if claim.number.unit == "%" else 1.0
+    share = claim.number.value * factor
+    counts = row_counts(case, claim)
+    if implied is None or share <= 0 or not (totals or counts):
+        return None
+    total = totals[0][0] if totals else round(counts[0].rows / share)
     printed = claim.number.interval
     low, high = implied.lo / total, implied.hi / total / (1 - FILTERED)
     shares = f"{100 * implied.lo / total:.2f} to {100 * implied.hi / total:.2f}%"

@@ -48,7 +48,8 @@ def advice(claim: Claim, prediction: Prediction | None, margin: Margin, level: f
     now = prediction.half_width(level) + rounding
     noise = f"a single step scatters by {prediction.scatter:.3f}" + (" in this stand-in" if proxy else "")
     if found is None:
-        rest = f"less noise than any window up to {WINDOWS[-1]} steps and {RUNS[-1]} runs would leave ({noise})"
+        most = max(w for w in (claim.window, *WINDOWS) if w <= max(prediction.step, claim.window))
+        rest = f"checkpoints further apart: no mean over up to {most} steps and {RUNS[-1]} runs would decide ({noise})"
     else:
         window, runs, half = found
         what = []

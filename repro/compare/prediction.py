@@ -42,7 +42,8 @@ class Prediction:
     scatter: float
     """Standard deviation of a single whole step about the local mean, near the step."""
     path: float
-    """Standard deviation between whole curves: measured from the runs, or one `scatter` as a bound for one run."""
+    """Standard deviation between whole curves beyond batch noise: measured from the runs, or for one run one
+    `scatter` as a bound."""
     path_measured: bool
     noise_variance: float
     """Of one reading under the window, about its expectation, our own averaging's error included."""
@@ -129,18 +130,20 @@ def predict(curves: tuple[Curve, ...], step: int, window: int) -> Prediction | N
         between = _variance(centres)
         within, within_degrees = own_noise, float(local.size)
         of_centre = own_noise * min(1.0, 4.0 * window / (2 * half))
+        of_mean = scatter**2 / (2 * half)
         shape, shape_count = _shape([standardised(r) for r in left], window)
     else:
         centres = readings
         between, within, within_degrees = _between(curves, step, window, own_noise, float(local.size))
         of_centre = own_noise
+        of_mean = own_noise / (2 * NEIGHBOURS + 1)
     if runs == 1:
         path, noise = scatter, own_noise + of_centre
         error = math.sqrt(path**2 + noise)
         degrees = satterthwaite(((error**2, float(local.size)),))
     else:
         seeds, noise = between * (1 + 1 / runs), within * (1 + (1 / runs if window >= SHORT else 0.0))
-        path = math.sqrt(between)
+        path = math.sqrt(max(0.0, between - of_mean))
         error = math.sqrt(seeds + noise)
         degrees = satterthwaite(((seeds, runs - 1.0), (noise, within_degrees)))
     return Prediction(

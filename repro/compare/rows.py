@@ -67,12 +67,15 @@ def sampling_known(case: Case, claim: Claim) -> bool:
 
 def _of_dataset(case: Case, claim: Claim, dataset: DatasetRef) -> tuple[RowCount, ...]:
     counts: list[RowCount] = []
-    stated = _whole(dataset.rows)
+    stage = case.stage(claim)
+    own = stage if stage is not None and len(stage.datasets) == 1 else None
+    given = dataset.rows if dataset.rows.known or own is None else own.get("dataset_rows")
+    stated = _whole(given)
     if stated:
-        digits = dataset.rows.number
+        digits = given.number
         slack = round(digits.interval.half_width) if digits is not None and digits.last_digit > 1 else 0
-        counts.append(RowCount(stated, dataset.rows.origin in KNOWN_OUTSIDE_RECIPES, "stated", slack))
-    fraction = dataset.fraction
+        counts.append(RowCount(stated, given.origin in KNOWN_OUTSIDE_RECIPES, "stated", slack))
+    fraction = dataset.fraction if dataset.fraction.known or own is None else own.get("dataset_fraction")
     share = float(fraction.value) if isinstance(fraction.value, int | float) and fraction.known else 1.0
     sampled = fraction.origin in KNOWN_OUTSIDE_RECIPES or not fraction.known
     for rows, firm, where in total_rows(case, claim, dataset):
@@ -92,10 +95,10 @@ def _of_dataset(case: Case, claim: Claim, dataset: DatasetRef) -> tuple[RowCount
 def _planned(case: Case, claim: Claim) -> tuple[RowCount, ...]:
     planned = case.stage_plan(claim)
     fact = planned.get("dataset_rows") if planned is not None else None
-    # Rows derived from the claimed steps themselves would confirm whatever is claimed.
-    if fact is None or fact.origin is Origin.DERIVED or not (rows := _whole(fact)):
+    if fact is None or not (rows := _whole(fact)):
         return ()
-    return (RowCount(rows, fact.origin in KNOWN_OUTSIDE_RECIPES, "the plan's"),)
+    how = "the plan's share of a known data set" if fact.origin is Origin.DERIVED else "the plan's"
+    return (RowCount(rows, fact.origin in KNOWN_OUTSIDE_RECIPES, how),)
 
 
 def _whole(fact: AnyFact) -> int:

@@ -154,6 +154,16 @@ def _by_arithmetic(case: Case, claim: Claim, claimed: int, inputs: Inputs) -> Co
     limit = case.fact(claim, "max_steps")
     if limit.known and limit.origin in KNOWN_OUTSIDE_RECIPES and _number(limit) == claimed:
         return _consistent(claim, f"The stated limit of optimizer steps is {claimed} too.", "arithmetic")
+    if limit.known and limit.origin is Origin.STATED and 0 < _number(limit) < claimed:
+        return result(
+            claim,
+            Verdict.DIFFERS,
+            f"The card limits training to {_number(limit):g} optimizer steps and says that it took {claimed}.",
+            method="arithmetic",
+            weight=Weight.STRONG,
+            weight_why="the card's own figures contradict each other: arithmetic decides it",
+            evidence_kind="arithmetic",
+        )
     if not inputs.complete:
         lacking = [
             name
@@ -237,10 +247,7 @@ def _fitting(claimed: int, rows: int, batch: float) -> str:
 def _told(case: Case, claim: Claim) -> bool:
     """Whether the run's number of steps was set, rather than following from data and epochs."""
     planned = case.stage_plan(claim)
-    if planned is None or planned.hyperparameters.max_steps is None:
-        return False
-    stage = case.stage(claim)
-    return stage is None or stage.get("max_steps").origin is not Origin.STATED
+    return planned is not None and planned.hyperparameters.max_steps is not None
 
 
 def _conflicts(case: Case, claim: Claim) -> str:

@@ -149,6 +149,12 @@ def harness_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [
             unknown("How the scores were measured is described behind a link or in a paper.", bare[0].span, claims=ids)
         ]
+    if tables := search(spec, re.compile(r"\|\s*(?:Tasks?|Groups)\s*\|\s*Version\s*\|"), body_only=True):
+        return [
+            unknown(
+                "The table has the form that lm-eval prints; the card does not name it.", tables[0].span, claims=ids
+            )
+        ]
     texts = listing([c.task for c in bare])
     return [
         failed(f"{plural(len(bare), 'score')} ({texts}) without a harness.", *(c.span for c in bare[:4]), claims=ids)

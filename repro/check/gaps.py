@@ -35,6 +35,8 @@ class Drift:
     text: str
 
 
+LIBRARIES = frozenset({"transformers", "pytorch", "peft", "accelerate", "deepspeed"})
+"""Named in cards for loading as much as for training."""
 DRIFTS: tuple[Drift, ...] = (
     Drift("open-instruct", "dpo", "beta", "beta 0.1 before commit 7917d41 (March 2026), 5 after"),
     Drift("open-instruct", "dpo", "loss_type", "loss type dpo before commit 7917d41, dpo_norm after"),
@@ -163,6 +165,10 @@ def framework_version_stated(spec: Spec, evidence: Evidence) -> Iterable[Observa
             found.append(passed(f"{made.value} {version.value} is stated.", made.span, version.span))
             continue
         name = str(made.value).lower()
+        if name in LIBRARIES:
+            words = f"{made.value} is named without a version; whether it trained the model could not be read"
+            found.append(unknown(f"{words}.", made.span))
+            continue
         open_fields = [
             f"{s.name} {d.key} ({d.text})"
             for s in spec.stages
@@ -218,7 +224,7 @@ def stage_has_hyperparameters(spec: Spec, evidence: Evidence) -> Iterable[Observ
         elif (hits := search(spec, _SPEAKS, body_only=True)) or not reads_english(spec):
             where = hits[0].span if hits else stage.span
             found.append(unknown(f"{stage.name}: no hyperparameter could be read; the card speaks of them.", where))
-        elif stage.span is None:
+        elif stage.span is None or not (stage.base.known or is_sft(stage) or is_preference(stage)):
             found.append(unknown(f"{stage.name}: only hinted at; no hyperparameter could be read."))
         elif last or any(_describes(p, stage) for p in evidence.parents):
             found.append(failed(f"{stage.name}: no hyperparameter is stated.", stage.span))
@@ -263,7 +269,14 @@ def optimizer_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             )
             continue
         lacking = [k for k in ("adam_beta1", "adam_beta2", "weight_decay") if not stage.get(k).known]
-        if lacking:
+        if lacking == ["weight_decay"]:
+            found.append(
+                unknown(
+                    f"{stage.name}: {optimizer.printed or optimizer.value}; the weight decay is not stated.",
+                    optimizer.span,
+                )
+            )
+        elif lacking:
             found.append(
                 failed(
                     f"{stage.name}: {optimizer.printed or optimizer.value} without {listing(lacking)}.", optimizer.span

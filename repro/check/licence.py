@@ -19,7 +19,11 @@ _PERMISSIVE = re.compile(
     r"apache|mit\b|bsd|cc0|cc-by-\d|cc-by-sa|unlicense|wtfpl|gpl|lgpl|agpl|mpl|isc|artistic|zlib|openrail"
 )
 """Beginnings of licence ids that promise more than the Llama licences allow."""
-_NAMED = re.compile(r"llama[ -]?[23]?(?:\.\d)?(?:,? [\w ]{0,20})? licen[sc]e|llama[-_0-9.]*/license", re.IGNORECASE)
+_NAMED = re.compile(
+    r"llama[ -]?[23]?(?:\.\d)?(?:,? [\w ]{0,20})? licen[sc]e|llama[-_0-9.]*/license"
+    r"|llama.{0,120}licen[sc]|licen[sc].{0,120}llama",
+    re.IGNORECASE,
+)
 _SAME = {"llama": "llama-2", "llama2": "llama-2", "llama-2": "llama-2"}
 
 
@@ -59,7 +63,7 @@ def licence_of_the_base(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     plain = [re.sub(r"^meta-", "", i) for i in ids]
     if any(i in allowed or i.startswith(tuple(allowed)) or _names(i, families) for i in plain):
         return [passed(f"The licence {fact.printed or fact.value} is that of {name}.", fact.span, span)]
-    text_names = search(spec, _NAMED)
+    text_names = search(spec, _NAMED, body_only=True)
     if not any(re.match(_PERMISSIVE, i) for i in plain):
         words = f"The licence is given as {listing(ids)}; {name} is under {family.licence}"
         return [unknown(f"{words}, whose terms would have to come with it.", fact.span, span)]

@@ -136,7 +136,8 @@ def served_length(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             if not match:
                 continue
             served, span = int(match.group(1)), source_span(block, number)
-            longest = max((int(f.value) for f in trained if isinstance(f.value, int)), default=None)
+            best = max(trained, key=lambda f: f.value if isinstance(f.value, int) else 0, default=None)
+            longest = best.value if best is not None and isinstance(best.value, int) else None
             if isinstance(limit, int) and served > limit:
                 found.append(failed(f"Served at {served:,} tokens; the configuration has {limit:,} positions.", span))
             elif longest is None:
@@ -146,11 +147,13 @@ def served_length(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
                     unknown(
                         f"Served at {served:,} tokens, trained at {longest:,}: longer prompts are untested.",
                         span,
-                        trained[-1].span,
+                        best.span if best else None,
                     )
                 )
             else:
-                found.append(passed(f"Served at {served:,} tokens, trained at {longest:,}.", span, trained[-1].span))
+                found.append(
+                    passed(f"Served at {served:,} tokens, trained at {longest:,}.", span, best.span if best else None)
+                )
     return found or [absent("No serving command sets a length.")]
 
 

@@ -17,6 +17,12 @@ from repro.spec import AnyFact, ClaimKind, Spec, Stage
 _MODEL_PARALLEL = re.compile(
     r"\b(?:tensor|model|pipeline|sequence|context)[- ]parallel|\bTP\s*=|\bmegatron\b|\bTPU\b", re.IGNORECASE
 )
+_RESUMED = re.compile(
+    r"\b(?:resum|continu|restart|stop)\w*\b.{0,40}\btrain|\btrain\w*\b.{0,40}\b(?:resum|continu|restart)", re.IGNORECASE
+)
+_GUESSED = re.compile(r"-\d$")
+"""Names of stages that were told apart by their place only."""
+_ENTRY = re.compile(r"\s*(?:\||[-*+]\s+[*`]{0,3}[\w -]{2,40}[*`]{0,3}\s*[:=])")
 _RATIO_AS_STEPS = re.compile(r"warmup[_ ]steps\W{1,12}(0?\.\d*[1-9])(?![\d.])", re.IGNORECASE)
 
 
@@ -173,7 +179,7 @@ def one_value_each(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         "chat_template",
         "framework_version",
     }
-    found, seen = [], 0
+    found, seen, text = [], 0, spec.text.split("\n")
     for stage in spec.stages:
         conflicts: list[tuple[str, list[AnyFact]]] = []
         for key in dict.fromkeys(f.key for f in stage.facts if f.known and f.key not in skipped):
@@ -185,7 +191,8 @@ def one_value_each(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         for key, facts in conflicts:
             lines = [f.span.line for f in facts if f.span]
             # several conflicts, several values, or values far apart speak of several runs, not of a slip
-            slip = len(conflicts) == 1 and len(facts) == 2 and max(lines) - min(lines) <= 12
+            listed = all(_ENTRY.match(text[n - 1]) for n in lines if n <= len(text))
+            slip = listed and len(conflicts) == 1 and len(facts) == 2 and max(lines) - min(lines) <= 12
             texts = " and ".join(f.printed or str(f.value) for f in facts[:3])
             more = "" if slip else "; they may belong to different runs"
             words = f"{stage.name}: {key} is given as {texts}{more}."
@@ -215,6 +222,9 @@ def losses_within_the_run(spec: Spec, evidence: Evidence) -> Iterable[Observatio
         last, total = max(losses, key=lambda c: c.step or 0), total_steps(spec, stage)
         if total is None:
             found.append(unknown(f"{stage.name}: losses up to step {last.step:,}, no total stated.", last.span))
+        elif (last.step or 0) > total[0] and (_GUESSED.search(stage.name) or search(spec, _RESUMED, body_only=True)):
+            words = f"{stage.name}: a loss at step {last.step:,}, {plural(total[0], 'step')} stated"
+            found.append(unknown(f"{words}; the card may speak of several runs.", last.span, total[1]))
         elif (last.step or 0) > total[0]:
             found.append(
                 failed(

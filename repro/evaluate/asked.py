@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ def ask(task: EvalTask, files: Sequence[str], lm: LocalModel, folder: Path) -> A
         config["generation_kwargs"]["max_gen_toks"] = room
     documents: list[dict[str, Any]] = []
     left_out: Counter[str] = Counter()
+    seen: set[str] = set()
     for row in read_rows(files):
         try:
             question = task.read(row)
@@ -65,7 +67,14 @@ def ask(task: EvalTask, files: Sequence[str], lm: LocalModel, folder: Path) -> A
         if problem:
             left_out[problem] += 1
             continue
-        documents.append(task.document(question, prompt))
+        document = task.document(question, prompt)
+        content = json.dumps({**document, "id": ""})
+        if content in seen:
+            # The same answer again is no second observation: it would only make the standard error too small.
+            left_out["repeated"] += 1
+            continue
+        seen.add(content)
+        documents.append(document)
     return Asked(task, folder, config, documents, left_out)
 
 

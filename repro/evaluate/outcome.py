@@ -51,11 +51,11 @@ def standard_error(values: Sequence[float], mean: float) -> float:
 
 
 def _prompt_hash(sample: Mapping[str, Any]) -> str:
-    """Over the exact strings that the model was given and what they were scored against: many preference pairs share
-    a prompt, and only their answers tell them apart."""
+    """Over the exact strings that the model was given and what counted as right: many preference pairs share a
+    prompt, and only their answers tell them apart."""
     texts = [str(arguments[0]) for arguments in sample["arguments"]]
     doc = sample["doc"]
-    against = list(doc["choices"]) if "choices" in doc else [str(doc["target"])]
+    against = [*doc["choices"], int(doc["gold"])] if "choices" in doc else [str(doc["target"])]
     return hashlib.sha256(json.dumps([texts, against]).encode("ascii")).hexdigest()
 
 

@@ -278,12 +278,13 @@ def test_rows_that_would_be_cut_are_left_out_and_counted(plain: str, tmp_path: P
         preference_row(3, "same", "same"),
         preference_row(4, "", "red"),
         {"id": "5", "prompt": "p", "chosen": None, "rejected": [7]},
+        {**preference_row(0, "blue", "red"), "id": "again"},
     ]
     data = [("preference", write_rows(tmp_path / "p.jsonl", rows))]
     found = score(plain, data, tmp_path / "out")["acc"]
     assert len(found.samples) == 1
     reasons = dict(found.harness.arguments)["left_out"]
-    assert reasons == "1 an answer is empty, 1 both answers are the same, 1 no conversation, 2 too long"
+    assert reasons == "1 an answer is empty, 1 both answers are the same, 1 no conversation, 1 repeated, 2 too long"
 
 
 def test_a_task_without_usable_rows_has_no_score_and_says_so(plain: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -171,17 +172,28 @@ class Hub(Source):
             PrerequisiteError: as `describe`.
         """
         from huggingface_hub import CommitOperationAdd, HfApi
+        from huggingface_hub.errors import HfHubHTTPError
 
         api = HfApi(endpoint=self.endpoint, token=self._wire.token)
 
         def propose() -> str:
-            commit = api.create_commit(
-                repo_id,
-                [CommitOperationAdd(path, data)],
-                commit_message=title,
-                commit_description=description,
-                create_pr=True,
-            )
+            operations = [CommitOperationAdd(path, data)]
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    commit = api.create_commit(
+                        repo_id,
+                        operations,
+                        commit_message=title,
+                        commit_description=description,
+                        create_pr=True,
+                    )
+            except ValueError as error:
+                if isinstance(error, HfHubHTTPError):
+                    raise
+                raise PrerequisiteError(
+                    f"{self.host} refuses the card's front matter", hint="correct it: it is not valid YAML metadata"
+                ) from error
             return str(commit.pr_url)
 
         return self._wire.ask(f"model {repo_id}", propose)

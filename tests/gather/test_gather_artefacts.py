@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_repositories import CONFIG, PARAMETERS, safetensors
 
@@ -18,6 +18,9 @@ from repro.gather.logs import console_losses
 from repro.gather.model_files import key_line, safetensors_header
 from repro.gather.wanted import trainer_state_path
 from repro.spec import Origin
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+"""The machine may be busy: how long an example takes says nothing."""
 
 
 def repo(texts: dict[str, object], kind: str = "model", headers: dict[str, bytes] | None = None) -> Repo:
@@ -246,6 +249,7 @@ def test_front_matter_that_could_hurt_is_refused(matter: str, says: str) -> None
     assert says in why
 
 
+@UNHURRIED
 @given(st.text())
 def test_any_front_matter_is_read_or_refused(text: str) -> None:
     data, why = front_matter(f"---\n{text}\n---\n")
@@ -264,6 +268,7 @@ KEYS = st.sampled_from(
 )  # fmt: skip
 
 
+@UNHURRIED
 @given(st.dictionaries(KEYS, JSON, max_size=6))
 def test_any_json_in_any_file_makes_a_repo(data: dict[str, Any]) -> None:
     names = ["config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json"]
@@ -273,6 +278,7 @@ def test_any_json_in_any_file_makes_a_repo(data: dict[str, Any]) -> None:
         assert (fact.value is None) == (fact.origin is Origin.MISSING)
 
 
+@UNHURRIED
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_header_or_a_reason(data: bytes) -> None:
     header, needed, why = safetensors_header(data)

@@ -337,6 +337,8 @@ def test_a_refreshed_card_is_proposed_and_not_pushed(
         open_pull_request(hub, "lab/tiny-dpo", b"#", title="x")
     with pytest.raises(PrerequisiteError, match="does not name"):
         open_pull_request(writer, "", b"#", title="x")
+    with pytest.raises(PrerequisiteError, match="refuses the card's front matter"):
+        open_pull_request(writer, "lab/tiny-dpo", b"---\na: [\n---\n", title="x")
     with pytest.raises(PrerequisiteError, match="is not on"):
         open_pull_request(writer, "lab/none", b"#", title="x")
 

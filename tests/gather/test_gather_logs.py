@@ -6,10 +6,13 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from repro.gather.logs import console_losses, last_digit, read_json, trainer_losses, tsv_losses
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+"""The machine may be busy: how long an example takes says nothing."""
 
 
 def test_a_console_log_is_read_once_however_many_processes_print_it() -> None:
@@ -92,12 +95,14 @@ def test_broken_json_is_a_reason(text: str) -> None:
     assert why
 
 
+@UNHURRIED
 @given(st.text())
 def test_any_text_is_read_without_an_error(text: str) -> None:
     for losses, _ in (console_losses(text), tsv_losses(text), tsv_losses("step\tloss\n" + text)):
         assert all(math.isfinite(r.loss) and r.step >= 1 for r in losses)
 
 
+@UNHURRIED
 @given(st.lists(st.tuples(st.integers(1, 500), st.floats(0, 20)), unique_by=lambda r: r[0], min_size=2))
 def test_windows_never_overlap(rows: list[tuple[int, float]]) -> None:
     losses, _ = tsv_losses("step\tloss\n" + "\n".join(f"{s}\t{loss!r}" for s, loss in rows))
@@ -106,11 +111,13 @@ def test_windows_never_overlap(rows: list[tuple[int, float]]) -> None:
     assert all(1 <= r.window <= r.step - end for r, end in zip(losses, ends, strict=False))
 
 
+@UNHURRIED
 @given(st.decimals(min_value=-1000, max_value=1000, places=4))
 def test_the_last_digit_is_what_was_printed(value: object) -> None:
     assert last_digit(str(value)) in {1e-4, float(f"1e{str(value).lower().partition('e')[2] or 0}")}
 
 
+@UNHURRIED
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)

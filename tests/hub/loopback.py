@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import yaml
+
 TOKEN = "hf_loopbackLoopbackLoopbackLoopback"
 """The one token that this Hub knows."""
 
@@ -197,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.route == "/api/whoami-v2":
             return self._json({"type": "user", "name": "loopback", "orgs": []}) if self.user else self._refuse(401)
         if self.route == "/api/validate-yaml":
-            return self._json({"errors": [], "warnings": []})
+            return self._validate(json.loads(self.body)["content"])
         if self.route == "/api/repos/create":
             return self._create()
         # The path as sent: a slash inside a revision (refs/pr/1) comes as %2F.
@@ -302,6 +304,15 @@ class _Handler(BaseHTTPRequestHandler):
             "tags": [],
             "siblings": siblings,
         }
+
+    def _validate(self, content: str) -> None:
+        parts = content.split("---\n", 2)
+        try:
+            metadata = yaml.safe_load(parts[1]) if content.startswith("---\n") and len(parts) == 3 else {}
+        except yaml.YAMLError as error:
+            return self._json({"errors": [{"message": str(error)}], "warnings": []}, 400)
+        errors = [] if isinstance(metadata, dict) else [{"message": "the metadata is not a mapping"}]
+        return self._json({"errors": errors, "warnings": []}, 400 if errors else 200)
 
     def _create(self) -> None:
         if not self.user:

@@ -11,6 +11,8 @@ from repro.spec import Value
 
 ONLY = {"beta": "dpo", "label_smoothing": "dpo", "loss_reduction": "sft"}
 """Parameters that have a meaning in one method only."""
+ONE_STAGE = {"base_model", "dataset", "dataset_rows", "max_steps"}
+"""Parameters that two stages hardly share: the stage must be named where there are several."""
 LOSSES = {"sft": {"cross_entropy"}, "dpo": {"dpo", "dpo_norm"}}
 """What `loss_type` may be in each method."""
 
@@ -45,6 +47,11 @@ def read_assumptions(given: Mapping[str, str], stages: Sequence[tuple[str, str]]
             raise UsageError(
                 f"--assume {written}={given[written]}: {key} has no such meaning in {where}",
                 hint="stages: " + ", ".join(f"{n} ({m})" for n, m in stages),
+            )
+        if key in ONE_STAGE and len(into) > 1:
+            raise UsageError(
+                f"--assume {written}={given[written]}: {key} is another in each stage",
+                hint="say which: " + " or ".join(f"--assume {name}.{key}=..." for name in into),
             )
         for name in into:
             found[name][key] = value

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from repro.evidence import Evidence
+from repro.evidence import Evidence, Repo
 from repro.plan import Hyperparameters, StagePlan
 from repro.resolve import batch, data, steps
 from repro.resolve.choose import Chosen, choose
@@ -74,7 +74,7 @@ def settle(
         parent=parent_of(product, evidence, judged.method, stage.name)
         if product != spec.get("model_id").value
         else None,
-        repo=next((r for r in evidence.repos if r.repo_id == product and r.kind == "model"), None),
+        repo=_published(product, spec, evidence),
         given=given,
     )
     base, base_fact = _base(filling, before, full=full)
@@ -86,7 +86,7 @@ def settle(
             filling.put(replace(fact, value=name) if name else fact)
     filling.chosen = _recipes(filling, base_fact, refs_ids=[r.repo_id for r in refs])
     for key in (*_COMMON, *_OWN[judged.method]):
-        filling.fill(key)
+        filling.fill(key, _of_method(filling) if key == "loss_type" else None)
     _lesser(filling)
     batch.lay_out(filling)
     datasets = data.settle(filling, evidence, refs)
@@ -113,6 +113,14 @@ def settle(
         expected_steps=length.expected,
     )
     return Settled(filling, plan, length)
+
+
+def _published(product: str, spec: Spec, evidence: Evidence) -> Repo | None:
+    """The repository of the model that the stage makes; the subject's, where the card is that model's."""
+    own = next((r for r in evidence.repos if r.repo_id == product and r.kind == "model"), None)
+    if own is None and product in {f.value for f in spec.all("model_id")}:
+        own = next((r for r in evidence.role("subject") if r.kind == "model"), None)
+    return own
 
 
 def _ordered(facts: Mapping[str, AnyFact]) -> tuple[AnyFact, ...]:
@@ -159,6 +167,13 @@ def _recipes(filling: Filling, base: AnyFact, *, refs_ids: Sequence[str]) -> Cho
         base=str(base.value or ""),
         datasets=refs_ids,
     )
+
+
+def _of_method(filling: Filling) -> AnyFact | None:
+    """The loss that the method's own words give: "length-normalized DPO" is dpo_norm (Lambert et al. 2024, 5.1)."""
+    if filling.method == "dpo" and re.search(r"length[- ]normali[sz]ed", filling.stage.method.lower()):
+        return derived("loss_type", "dpo_norm", f"the method is called {filling.stage.method[:60]!r}")
+    return None
 
 
 def _lesser(filling: Filling) -> None:

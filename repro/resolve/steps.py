@@ -33,7 +33,7 @@ def claimed_steps(spec: Spec, stage: str) -> Claim | None:
 
 def _count(claim: Claim) -> int | None:
     value = claim.number.value if claim.number is not None else claim.value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1 or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= 1e9 or value != int(value):
         return None
     return int(value)
 

@@ -35,7 +35,9 @@ def fold(text: str) -> str:
 
 
 _COUNT = Kind("int", 1, 10**9)
-_FROM_ZERO = Kind("int", 0, 2**63 - 1)
+_FROM_ZERO = Kind("int", 0, 10**9)
+_SEED = Kind("int", 0, 2**32 - 1)
+"""What numpy's RandomState takes."""
 _BETA = Kind("float", 0, 1)
 
 KINDS: dict[str, Kind] = {
@@ -83,8 +85,8 @@ KINDS: dict[str, Kind] = {
         fp32="float32 full",
     ),
     "master_weights": _choice(fp32="float32", bf16="bfloat16"),
-    "seed": _FROM_ZERO,
-    "data_seed": _FROM_ZERO,
+    "seed": _SEED,
+    "data_seed": _SEED,
     "gradient_checkpointing": Kind("bool"),
     "packing": Kind("bool"),
     "logging_steps": _COUNT,

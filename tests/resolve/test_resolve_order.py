@@ -62,6 +62,8 @@ def test_the_qualified_assumption_is_the_stronger() -> None:
         ({"sft.beta": "1"}, "no such meaning"),
         ({"sft.loss_type": "dpo"}, "no such meaning"),
         ({"": "1"}, "no parameter"),
+        ({"dataset": "org/own"}, "--assume sft.dataset=..."),
+        ({"base_model": "org/own"}, "another in each stage"),
     ],
 )
 def test_an_assumption_that_means_nothing_is_refused_with_what_comes_near(given: dict[str, str], word: str) -> None:

@@ -68,6 +68,7 @@ def make_base(shop: Workshop) -> StageRun:
             rate=lambda step: learning_rate(hyperparameters, step, steps=steps, warmup=steps // 10),
             budget=BATCH * int(sequences.lengths.max()),
             folder=folder,
+            checkpoint_seconds=shop.checkpoint_seconds,
         )
         trained = train(job, model, optimizer, accelerator, Reporter(observer_of(shop), FOLDER, steps))
         trained_steps, seconds = trained.steps, trained.seconds

@@ -28,7 +28,12 @@ class Checkpoints:
     numbers of a step are functions of the step, so that nothing else needs keeping.
     """
 
-    def __init__(self, folder: Path, accelerator: Any) -> None:
+    def __init__(self, folder: Path, accelerator: Any, *, every_seconds: float = LEAST_SECONDS_BETWEEN) -> None:
+        """
+        Args:
+            every_seconds: the least time between two; 0 writes one after every step, whatever it costs.
+        """
+        self._every = every_seconds
         self.folder = folder
         self._accelerator = accelerator
         self._sharded = str(getattr(accelerator.distributed_type, "value", "")) in {"FSDP", "DEEPSPEED", "MEGATRON_LM"}
@@ -37,13 +42,12 @@ class Checkpoints:
 
     def due(self, step: int) -> bool:
         """Whether it is time; the same answer in every process that must take part."""
+        since = time.monotonic() - self._last
+        late = since >= max(self._every, self._cost / COST_SHARE) if self._every else True
         if not self._sharded:
-            since = time.monotonic() - self._last
-            return since >= max(LEAST_SECONDS_BETWEEN, self._cost / COST_SHARE)
+            return late
         if step % 10:
             return False
-        since = time.monotonic() - self._last
-        late = since >= max(LEAST_SECONDS_BETWEEN, self._cost / COST_SHARE)
         flag = torch.tensor([float(late and self._accelerator.is_main_process)], device=self._accelerator.device)
         return bool(self._accelerator.reduce(flag, "sum").item())
 

@@ -25,6 +25,14 @@ METHODS = ("sft", "dpo")
 class AccelerateEngine:
     """Trains with accelerate, on whatever it was launched on: one CPU, one GPU, or many machines."""
 
+    def __init__(self, *, checkpoint_seconds: float = 5.0) -> None:
+        """
+        Args:
+            checkpoint_seconds: the least time between two checkpoints; more where one costs more than a hundredth
+                of it, 0 for one after every step.
+        """
+        self._checkpoint_seconds = checkpoint_seconds
+
     def run(self, plan: Plan, assets: Assets, folder: str, observer: Observer) -> Run:
         """Run the plan in `folder`; called again, resume, or return what is finished.
 
@@ -56,7 +64,14 @@ class AccelerateEngine:
             if accelerator.is_main_process:
                 claim_folder(place, plan)
             accelerator.wait_for_everyone()
-            shop = Workshop(plan=plan, assets=assets, folder=place, accelerator=accelerator, observer=observer)
+            shop = Workshop(
+                plan=plan,
+                assets=assets,
+                folder=place,
+                accelerator=accelerator,
+                observer=observer,
+                checkpoint_seconds=self._checkpoint_seconds,
+            )
             try:
                 return _run(shop, environment.environment())
             except (torch.OutOfMemoryError, MemoryError) as error:

@@ -38,6 +38,8 @@ class Job:
     budget: int
     """Padded tokens of one forward pass."""
     folder: Path
+    checkpoint_seconds: float
+    """The least time between two checkpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Repo
         ReproError: the disk is full, or the folder cannot be written.
     """
     main = accelerator.is_main_process
-    checkpoints = Checkpoints(job.folder / "checkpoints", accelerator)
+    checkpoints = Checkpoints(job.folder / "checkpoints", accelerator, every_seconds=job.checkpoint_seconds)
     done, before = checkpoints.load(model, optimizer)
     log = StepLog(job.folder / STEPS_FILE, keep=done) if main else None
     steps: list[Step] = log.steps if log else []

@@ -70,7 +70,7 @@ def load_run(folder: str | Path) -> Run | None:
     place = Path(folder) / RUN_FILE
     try:
         data = place.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ReproError(f"cannot be read: {error.strerror or error}", where=str(place)) from error

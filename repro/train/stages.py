@@ -52,6 +52,7 @@ class Workshop:
     folder: Path
     accelerator: Any
     observer: Observer
+    checkpoint_seconds: float
 
 
 def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: Path, base_name: str) -> StageRun:
@@ -111,7 +112,7 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
 
     rate(1)  # an unknown schedule is found before anything is trained
     prepared = time.monotonic() - began
-    job = Job(label, objective, order, hyperparameters, rate, budget, folder)
+    job = Job(label, objective, order, hyperparameters, rate, budget, folder, shop.checkpoint_seconds)
     trained = train(job, scorer, optimizer, accelerator, Reporter(observer_of(shop), label, order.steps))
     save_trained(shop, scorer, tokenizer, folder / "model")
     run = StageRun(

@@ -1,0 +1,23 @@
+"""A process of its own that runs the plan given as JSON: to be killed, or to be launched twice over."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import pydantic
+
+from repro.plan import Plan
+from repro.run import NO_ASSETS, Progress
+from repro.train.engine import AccelerateEngine
+
+
+def told(event: Progress) -> None:
+    print(f"{event.task} {event.done}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    plan = pydantic.TypeAdapter(Plan).validate_json(Path(sys.argv[1]).read_bytes())
+    AccelerateEngine(checkpoint_seconds=float(sys.argv[3])).run(plan, NO_ASSETS, sys.argv[2], told)

@@ -33,8 +33,8 @@ values = st.one_of(
     st.tuples(st.text(max_size=5)),
 )
 named = st.sampled_from([*KINDS, "lora_r", "hardware", "tags"])
-many = st.lists(st.tuples(named, values), max_size=25)
-words = st.sampled_from(["sft", "dpo", "ppo", "SFT", "DPO", "fine-tuning", "pretraining", "", "length-normalized DPO"])
+many = st.lists(st.tuples(named, values), max_size=4)
+words = st.sampled_from(["sft", "dpo", "SFT", "DPO", "SFT", "DPO", "ppo", "fine-tuning", "", "length-normalized DPO"])
 
 
 mixture = (DatasetRef("x"), DatasetRef("y"))
@@ -43,16 +43,18 @@ mixture = (DatasetRef("x"), DatasetRef("y"))
 @st.composite
 def specs(draw: st.DrawFn) -> Spec:
     stages = []
-    for number in range(draw(st.integers(0, 3))):
+    for number in range(draw(st.sampled_from([0, 1, 1, 2, 3]))):
+        method = draw(words)
         of: tuple[Fact[Any], ...] = tuple(stated(k, v, i) for i, (k, v) in enumerate(draw(many)))
-        if draw(st.booleans()):
+        if draw(st.sampled_from([True, True, True, False])):
             of += facts(50, learning_rate=1e-4, effective_batch_size=8, max_seq_length=64, num_epochs=1, beta=0.1)
             of += facts(60, lr_scheduler_type="linear", warmup_ratio=0.1, optimizer="adamw", weight_decay=0.0)
             of += facts(70, max_grad_norm=1.0, precision="fp32", label_scope="completion", loss_reduction="mean")
+            of += facts(80, loss_type="cross_entropy" if "sft" in method.lower() else "dpo_norm")
         share = Fact("dataset_fraction", draw(values), Origin.STATED)
         one = stage(
-            f"{draw(words)}{number}",
-            draw(words),
+            f"{method or 'stage'}{number}",
+            method,
             base=draw(st.sampled_from(["", "org/a", "org/b", "a b"])),
             produces=draw(st.sampled_from(["", "org/a", "org/b"])),
             datasets=draw(st.sampled_from([(), (DatasetRef("org/d", fraction=share),), mixture])),

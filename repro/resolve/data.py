@@ -87,9 +87,7 @@ def settle(filling: Filling, evidence: Evidence, refs: Sequence[DatasetRef]) -> 
                 repo_id=ref.repo_id,
                 revision=ref.revision or (repo.revision if repo and repo.revision != "local" else ""),
                 split=split,
-                fraction=float(fraction.value)
-                if isinstance(fraction.value, (int, float)) and not count.known
-                else None,
+                fraction=_part(fraction, count),
                 rows=int(count.value) if isinstance(count.value, (int, float)) else None,
                 total_rows=int(total.value) if isinstance(total.value, int) else None,
             )
@@ -107,6 +105,12 @@ def settle(filling: Filling, evidence: Evidence, refs: Sequence[DatasetRef]) -> 
         filling.put(shares[0])
     filling.put(rows[0] if len(rows) == 1 else _sum(rows))
     return tuple(plans)
+
+
+def _part(fraction: AnyFact, count: AnyFact) -> float | None:
+    """The share sampled; None where a count is given, or where all rows are used."""
+    value = fraction.value
+    return float(value) if isinstance(value, (int, float)) and not count.known and value != 1 else None
 
 
 def _share(filling: Filling, ref: DatasetRef, *, alone: bool) -> tuple[AnyFact, AnyFact]:

@@ -95,9 +95,6 @@ def settle(
     length = steps.settle(filling)
     family = framework_of(str(filling.value("framework") or ""))
     count, ratio = steps.warmup(filling, length, rounds_up=family in {"trl", "transformers"})
-    if family in {"trl", "transformers"} and count is None and length.expected is not None and length.max_steps is None:
-        whole = length.expected
-        count = steps.warmup_of(whole, ratio, rounds_up=True)
     if filling.holes:
         return Settled(filling, None, length)
     if filling.value("num_epochs") is None:

@@ -20,7 +20,7 @@ _VERSION = re.compile(r"v?\d+(\.\d+)+(\.?-?(dev|rc|post|a|b)\d*)?", re.ASCII)
 """What "Datasets: 4.1.0" in a list of library versions leaves: no data set's name."""
 
 
-def named(filling: Filling) -> tuple[DatasetRef, ...]:
+def named_datasets(filling: Filling) -> tuple[DatasetRef, ...]:
     """The data sets of a stage as its card, its product's card or the card's front matter names them."""
     refs = tuple(r for r in filling.stage.datasets if not _VERSION.fullmatch(r.repo_id))
     parent = filling.parent[1].datasets if filling.parent else ()
@@ -67,7 +67,7 @@ def _found(fact: AnyFact) -> AnyFact:
     return replace(fact, origin=Origin.FOUND) if fact.known else fact
 
 
-def settle(filling: Filling, evidence: Evidence, refs: Sequence[DatasetRef]) -> tuple[DatasetPlan, ...]:
+def settle_data(filling: Filling, evidence: Evidence, refs: Sequence[DatasetRef]) -> tuple[DatasetPlan, ...]:
     """The data sets with shares and rows; puts `dataset`, `dataset_fraction` and `dataset_rows` into the filling."""
     if not refs:
         filling.put(missing("dataset", "the card names no data set for this stage"))

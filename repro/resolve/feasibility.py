@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from repro.arithmetic import training_flops, training_memory_gb, weights_gb
 from repro.evidence import Evidence
 from repro.plan import Feasibility, StagePlan
-from repro.resolve import sizes
+from repro.resolve.sizes import parameters
 from repro.resolve.values import show
 
 MFU = 0.225
@@ -20,7 +20,7 @@ MEAN_SHARE = 0.25
 
 def estimate(stage: StagePlan, stages: Sequence[StagePlan], evidence: Evidence) -> Feasibility:
     """Cost of one stage of a full-scale plan."""
-    size = sizes.parameters(lineage(stage, stages), evidence)
+    size = parameters(lineage(stage, stages), evidence)
     h = stage.hyperparameters
     rows = stage.get("dataset_rows").value
     steps = stage.expected_steps

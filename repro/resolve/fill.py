@@ -103,9 +103,10 @@ class Filling:
                     f"{_at(found)}: the card's is taken."
                 )
             return stated
-        if stated.origin is not Origin.MISSING:
-            self.hole(key, stated.why, str(stated.span or ""))
-            return stated
+        unreadable = stated if stated.origin is not Origin.MISSING else found
+        if not unreadable.known and unreadable.origin is not Origin.MISSING:
+            self.hole(key, unreadable.why, str(unreadable.span or ""))
+            return unreadable
         return found
 
     def recipe(self, key: str) -> AnyFact:
@@ -131,7 +132,7 @@ class Filling:
         if self.parent is not None:
             spec, stage = self.parent
             settled = self._settled(key, _said(spec, stage, key), "the parent's card")
-            if settled.known:
+            if settled.origin is not Origin.MISSING:
                 return replace(
                     settled,
                     origin=Origin.FOUND,
@@ -143,6 +144,8 @@ class Filling:
                 return replace(
                     settled, why=settled.why or f"an artefact of {self.repo.repo_id}@{self.repo.revision} says so"
                 )
+            if settled.origin is not Origin.MISSING:
+                self.note(settled.why + ".")
         return missing(key)
 
     def _settled(self, key: str, facts: Iterable[AnyFact], whose: str) -> AnyFact:

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from repro.evidence import Evidence
 from repro.plan import DatasetPlan, ProxyModel, Scaled, StagePlan
-from repro.resolve import sizes
 from repro.resolve.feasibility import lineage
+from repro.resolve.sizes import parameters, width
 from repro.resolve.steps import warmup_of
 from repro.resolve.values import show
 from repro.spec import ClaimKind, Spec
@@ -50,8 +50,8 @@ def scale_down(
             scaled.append(Scaled(stage.name, name, str(full), str(proxy), why))
 
     names = lineage(stage, stages)
-    width = sizes.width(names, evidence)
-    hidden = width.value if isinstance(width.value, int) else MODEL.hidden_size
+    wide = width(names, evidence)
+    hidden = wide.value if isinstance(wide.value, int) else MODEL.hidden_size
     ratio = max(1.0, hidden / MODEL.hidden_size)
     rate = h.learning_rate * ratio
     say(
@@ -59,7 +59,7 @@ def scale_down(
         show(h.learning_rate),
         show(rate),
         f"x {hidden:,} / {MODEL.hidden_size} = {ratio:g}: Adam's rate scales with 1 / width (muP: Yang et al. 2022, "
-        f"arXiv:2203.03466, table 3); width {hidden:,} by {width.why or width.origin.value}; chosen without looking at "
+        f"arXiv:2203.03466, table 3); width {hidden:,} by {wide.why or wide.origin.value}; chosen without looking at "
         "any loss",
     )
     batch, accumulation, micro = _batch(h.effective_batch_size, h.per_device_batch_size)
@@ -116,20 +116,20 @@ def scale_down(
 def model_scaled(stages: Sequence[StagePlan], evidence: Evidence) -> Scaled:
     """The line that says which model stands in for which."""
     last = stages[-1]
-    size = sizes.parameters(lineage(last, stages), evidence)
+    size = parameters(lineage(last, stages), evidence)
     count = f"{size.value:,} parameters" if isinstance(size.value, int) else "size not known"
     base = stages[0].base or "base not stated"
     return Scaled(
         stage="",
         name="model",
         full=f"{base}, {count}",
-        proxy=f"Llama, {parameters():,} parameters ({MODEL.num_layers} layers, hidden {MODEL.hidden_size}, vocabulary "
-        f"{MODEL.vocab_size}), pretrained {MODEL.pretraining_steps} steps here",
+        proxy=f"Llama, {stand_in_parameters():,} parameters ({MODEL.num_layers} layers, hidden {MODEL.hidden_size}, "
+        f"vocabulary {MODEL.vocab_size}), pretrained {MODEL.pretraining_steps} steps here",
         why="minutes on two cores and no download; it decides no absolute number of the full-scale model",
     )
 
 
-def parameters() -> int:
+def stand_in_parameters() -> int:
     """Parameters of the stand-in."""
     from repro.arithmetic import llama_parameters
 

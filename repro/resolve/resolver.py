@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from repro.errors import HoleError, UsageError
 from repro.evidence import Evidence
 from repro.plan import Plan, Scale, Scaled, StagePlan
-from repro.resolve import commands, feasibility, proxy, sizes, stage
 from repro.resolve.assume import read_assumptions
+from repro.resolve.commands import commands
+from repro.resolve.feasibility import estimate, lineage
 from repro.resolve.fill import Hole
 from repro.resolve.method import Judged, names, trainable
+from repro.resolve.proxy import MODEL, model_scaled, scale_down
+from repro.resolve.sizes import parameters
+from repro.resolve.stage import Settled, settle_stage
 from repro.spec import Origin, Spec
 
 TINY = 10_000_000
@@ -43,12 +47,12 @@ def resolve(
     wanted = {**assume, **({"seed": str(seed)} if seed is not None else {})}
     given = read_assumptions(wanted, names(judged))
     full = scale is Scale.FULL
-    settled: list[stage.Settled] = []
+    settled: list[Settled] = []
     made: list[tuple[str, str]] = []
     for index, one in enumerate(judged):
         product = _product(judged, index, spec)
         settled.append(
-            stage.settle(
+            settle_stage(
                 one, spec, evidence, given=given[one.stage.name], before=tuple(made), product=product, full=full
             )
         )
@@ -58,15 +62,14 @@ def resolve(
     if holes or len(plans) != len(settled):
         raise _hole_error(holes, settled, spec)
     notes = [*skipped, *(note for one in settled for note in one.filling.notes), *_cautions(settled)]
-    costs = tuple(feasibility.estimate(p, plans, evidence) for p in plans)
-    told = commands.commands(plans, spec.source, dict(assume), seed)
+    costs = tuple(estimate(p, plans, evidence) for p in plans)
+    told = commands(plans, spec.source, dict(assume), seed)
     scaled: tuple[Scaled, ...] = ()
     if not full:
         pairs = [
-            proxy.scale_down(p, plans, spec, evidence, claimed=s.length.claimed)
-            for p, s in zip(plans, settled, strict=True)
+            scale_down(p, plans, spec, evidence, claimed=s.length.claimed) for p, s in zip(plans, settled, strict=True)
         ]
-        scaled = (proxy.model_scaled(plans, evidence), *(line for _, lines in pairs for line in lines))
+        scaled = (model_scaled(plans, evidence), *(line for _, lines in pairs for line in lines))
         plans = [p for p, _ in pairs]
         if plans[0].base and judged[0].method == "dpo":
             notes.append(
@@ -81,7 +84,7 @@ def resolve(
         stages=tuple(plans),
         recipe=_recipe_line(settled),
         scaled=scaled,
-        proxy=None if full else proxy.MODEL,
+        proxy=None if full else MODEL,
         feasibility=costs,
         commands=told,
         notes=(*notes, why),
@@ -104,7 +107,7 @@ def _seeds(
     plans: Sequence[StagePlan], evidence: Evidence, *, full: bool, wanted: int | None
 ) -> tuple[tuple[int, ...], str]:
     first = plans[-1].hyperparameters.seed
-    size = sizes.parameters(feasibility.lineage(plans[-1], plans), evidence)
+    size = parameters(lineage(plans[-1], plans), evidence)
     known = size.origin in {Origin.FOUND, Origin.DERIVED} and isinstance(size.value, int)
     tiny = full and known and isinstance(size.value, int) and size.value < TINY
     count = wanted or (3 if tiny else 1)
@@ -124,7 +127,7 @@ def _seeds(
     return seeds, f"Seeds: {why}; the first is {first} ({whose}), each further one {SEED_STEP} more."
 
 
-def _recipe_line(settled: Sequence[stage.Settled]) -> str:
+def _recipe_line(settled: Sequence[Settled]) -> str:
     """The recipes that filled at least one hole, each once."""
     used: dict[str, None] = {}
     for one in settled:
@@ -137,7 +140,7 @@ def _recipe_line(settled: Sequence[stage.Settled]) -> str:
     return "; ".join(used)
 
 
-def _cautions(settled: Sequence[stage.Settled]) -> list[str]:
+def _cautions(settled: Sequence[Settled]) -> list[str]:
     """Which commit's defaults were taken and by which date, and where that leaves a doubt: one line a stage."""
     found = []
     for one in settled:
@@ -158,7 +161,7 @@ def _cautions(settled: Sequence[stage.Settled]) -> list[str]:
     return found
 
 
-def _hole_error(holes: Sequence[Hole], settled: Sequence[stage.Settled], spec: Spec) -> HoleError:
+def _hole_error(holes: Sequence[Hole], settled: Sequence[Settled], spec: Spec) -> HoleError:
     sentences = []
     for one in settled:
         own = one.filling.holes
@@ -178,7 +181,7 @@ def _hole_error(holes: Sequence[Hole], settled: Sequence[stage.Settled], spec: S
     return HoleError("; ".join(sentences), where=where, hint=f"state them in the card, or give {example}{more}")
 
 
-def _reason(one: stage.Settled) -> str:
+def _reason(one: Settled) -> str:
     framework = one.filling.value("framework")
     if framework is None:
         return "neither the card nor an artefact says, and the card names no framework whose defaults could be taken"

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 
 from repro.evidence import Evidence, Repo
 from repro.plan import Hyperparameters, StagePlan
-from repro.resolve import batch, data, steps
+from repro.resolve.batch import lay_out
 from repro.resolve.choose import Chosen, choose
+from repro.resolve.data import REPO_ID, named_datasets, settle_data
 from repro.resolve.fill import Filling, parent_of
 from repro.resolve.method import Judged
 from repro.resolve.recipes import framework_of
+from repro.resolve.steps import Steps, settle_steps, settle_warmup
 from repro.resolve.values import derived
 from repro.spec import AnyFact, Fact, Origin, Spec, Value
 
@@ -51,10 +53,10 @@ class Settled:
 
     filling: Filling
     plan: StagePlan | None
-    length: steps.Steps
+    length: Steps
 
 
-def settle(
+def settle_stage(
     judged: Judged,
     spec: Spec,
     evidence: Evidence,
@@ -78,7 +80,7 @@ def settle(
         given=given,
     )
     base, base_fact = _base(filling, before, full=full)
-    refs = data.named(filling)
+    refs = named_datasets(filling)
     for key in ("framework", "framework_version", "framework_commit", "date"):
         fact = filling.strong(key)
         if fact.known:
@@ -88,13 +90,13 @@ def settle(
     for key in (*_COMMON, *_OWN[judged.method]):
         filling.fill(key, _of_method(filling) if key == "loss_type" else None)
     _lesser(filling)
-    batch.lay_out(filling)
-    datasets = data.settle(filling, evidence, refs)
+    lay_out(filling)
+    datasets = settle_data(filling, evidence, refs)
     if full:
         _real_data(filling)
-    length = steps.settle(filling)
+    length = settle_steps(filling)
     family = framework_of(str(filling.value("framework") or ""))
-    count, ratio = steps.warmup(filling, length, rounds_up=family in {"trl", "transformers"})
+    count, ratio = settle_warmup(filling, length, rounds_up=family in {"trl", "transformers"})
     if filling.holes:
         return Settled(filling, None, length)
     if filling.value("num_epochs") is None:
@@ -147,7 +149,7 @@ def _base(filling: Filling, before: Sequence[tuple[str, str]], *, full: bool) ->
         return f"<{name}>", filling.put(fact)
     if not fact.known and full:
         filling.hole("base_model", "neither the card nor an artefact says what the stage starts from")
-    elif full and not data.REPO_ID.fullmatch(str(fact.value)):
+    elif full and not REPO_ID.fullmatch(str(fact.value)):
         filling.hole(
             "base_model", f"{str(fact.value)[:80]!r} is not a repository id (organisation/name)", str(fact.span or "")
         )
@@ -212,7 +214,7 @@ def _real_data(filling: Filling) -> None:
     if names is None:
         filling.hole("dataset", "neither the card nor an artefact names the data")
     for name in names if isinstance(names, tuple) else (names,):
-        if name is not None and not data.REPO_ID.fullmatch(str(name)):
+        if name is not None and not REPO_ID.fullmatch(str(name)):
             where = str(fact.span) if fact and fact.span else ""
             filling.hole("dataset", f"{str(name)[:80]!r} is not a repository id (organisation/name)", where)
     if filling.value("packing") is True:
@@ -220,7 +222,7 @@ def _real_data(filling: Filling) -> None:
         filling.hole("packing", "rows are packed, which this version cannot regenerate", where)
 
 
-def _typed(filling: Filling, length: steps.Steps, warmup_steps: int | None, warmup_ratio: float) -> Hyperparameters:
+def _typed(filling: Filling, length: Steps, warmup_steps: int | None, warmup_ratio: float) -> Hyperparameters:
     def real(key: str, default: float = 0.0) -> float:
         value = filling.value(key)
         return float(value) if isinstance(value, (int, float)) else default

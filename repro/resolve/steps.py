@@ -38,7 +38,7 @@ def _count(claim: Claim) -> int | None:
     return int(value)
 
 
-def settle(filling: Filling) -> Steps:
+def settle_steps(filling: Filling) -> Steps:
     """Puts `num_epochs` or `max_steps`, and `expected_steps`, into the filling; batch and rows are there already."""
     claim = claimed_steps(filling.spec, filling.stage.name)
     claimed = _count(claim) if claim else None
@@ -120,7 +120,7 @@ def _expected(
             return None
         if implied:
             span = f"{implied[0]:,} to {implied[1]:,}"
-            why = f"{claimed:,} steps of {batch} in {show(epochs)} epochs need {span} rows; the whole set is used"
+            why = f"{claimed:,} steps of {batch} in {show(epochs)} epochs need {span} rows; how many there are is open"
             filling.put(derived("dataset_rows", implied[1], why))
         filling.put(_stated(claim, claimed, "the card's count"))
         return claimed
@@ -161,7 +161,7 @@ def implied_rows(steps: int, batch: int, epochs: float) -> tuple[int, int] | Non
     return (round(per_epoch) - 1) * batch + 1, round(per_epoch) * batch
 
 
-def warmup(filling: Filling, steps: Steps, *, rounds_up: bool) -> tuple[int | None, float]:
+def settle_warmup(filling: Filling, steps: Steps, *, rounds_up: bool) -> tuple[int | None, float]:
     """(warmup_steps where they are stated, warmup_ratio); puts both facts into the filling.
 
     A number of steps below 1 is a ratio, as transformers 5 writes it. open-instruct rounds down, transformers up.

@@ -113,6 +113,13 @@ def test_a_value_that_cannot_be_read_is_a_hole_and_never_a_default() -> None:
     assert planned.hyperparameters.lr_scheduler_type == "cosine"
 
 
+def test_a_parents_value_that_cannot_be_read_is_a_hole_too() -> None:
+    evidence = Evidence(parents=(parent(lr_scheduler_type="wsd"),))
+    with pytest.raises(HoleError, match="wsd") as caught:
+        resolve(tenth(), evidence, scale=Scale.PROXY, assume={})
+    assert "abc123:README.md" in caught.value.where
+
+
 def test_a_value_left_open_is_filled_like_one_that_is_absent() -> None:
     card = tenth()
     dpo = card.stages[1]

@@ -13,10 +13,10 @@ from resolve_specs import facts, repo, spec, stage, stated, tenth, trl
 from repro.errors import HoleError, UsageError
 from repro.evidence import Evidence, Repo, RepoFile
 from repro.plan import Plan, Scale
-from repro.resolve import sizes
 from repro.resolve.method import judge
-from repro.resolve.proxy import MODEL, parameters
+from repro.resolve.proxy import MODEL, stand_in_parameters
 from repro.resolve.resolver import resolve
+from repro.resolve.sizes import parameters
 from repro.spec import CodeBlock, DatasetRef, Spec
 
 
@@ -123,7 +123,7 @@ def test_seeds_that_mean_nothing_are_refused(rest: dict[str, int]) -> None:
 
 def test_sizes_come_from_the_repository_then_the_name_and_never_from_a_wrong_index() -> None:
     def size(name: str, **values: object) -> object:
-        return sizes.parameters((name,), Evidence(repos=(repo(name, **values),) if values else ())).value
+        return parameters((name,), Evidence(repos=(repo(name, **values),) if values else ())).value
 
     assert size("org/m", total_params=123) == 123
     assert size("meta-llama/Llama-3.1-8B") == 8_030_261_248
@@ -147,7 +147,7 @@ def test_the_stand_ins_rate_follows_from_widths_alone() -> None:
     narrow = Evidence(repos=(repo("org/tiny", hidden_size=32),))
     h = plan_of(trl(), narrow, scale=Scale.PROXY).stages[1].hyperparameters
     assert h.learning_rate == 1e-4, "never below the card's"
-    assert 100_000 < parameters() < 1_000_000
+    assert 100_000 < stand_in_parameters() < 1_000_000
 
 
 HOSTILE = [

@@ -64,7 +64,8 @@ def front_matter_edit(data: bytes, report: Report) -> Edit | None:
     """
     found = _FRONT.match(data)
     if found is None:
-        if data.removeprefix(_BOM).startswith(b"---"):
+        if data.removeprefix(_BOM).lstrip().startswith(b"---"):
+            # A rule, or front matter that is not closed or not at the top: not for us to say which.
             return None
         lines = _lines(report, frozenset())
         if not lines:

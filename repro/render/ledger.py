@@ -25,6 +25,8 @@ GROUPS: tuple[tuple[str, tuple[ClaimKind, ...]], ...] = (
 )
 """Claims by what they are about, what a reader came for first."""
 
+_NOTHING_DONE = (NOT_COMPARED, VERDICTS[Verdict.UNTESTED])
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
@@ -75,6 +77,20 @@ def ledger_groups(report: Report, lines: tuple[str, ...]) -> tuple[LedgerGroup, 
         if rows:
             result.append(LedgerGroup(title, rows))
     return tuple(result)
+
+
+def tested_rows(groups: tuple[LedgerGroup, ...]) -> tuple[LedgerRow, ...]:
+    """The claims of which more can be said than that nothing was done with them."""
+    return tuple(row for group in groups for row in group.rows if row.word not in _NOTHING_DONE)
+
+
+def untested_groups(groups: tuple[LedgerGroup, ...]) -> tuple[LedgerGroup, ...]:
+    """The other claims, those with one reason together; the title is the reason and what would decide."""
+    found: dict[str, list[LedgerRow]] = {}
+    for row in (row for group in groups for row in group.rows if row.word in _NOTHING_DONE):
+        needs = f"To decide: {row.needs}" if row.needs else ""
+        found.setdefault(f"{row.why} {needs}".strip(), []).append(row)
+    return tuple(LedgerGroup(why, tuple(rows)) for why, rows in found.items())
 
 
 def ledger_chips(report: Report) -> tuple[Chip, ...]:

@@ -104,6 +104,7 @@ def _draw(figure: Figure, report: Report, name: str) -> None:
     _published(bottom, published)
     _claims(bottom, report, shown)
     _intervals(top, report, claims)
+    _open(bottom, [c for c in claims if c.unstated])
     top.set_ylabel("loss")
     bottom.set_xlabel("optimizer step")
     last = max(s.step for run in runs for s in run.steps)
@@ -123,11 +124,12 @@ def _curves(axes: Axes, runs: Sequence[StageRun]) -> None:
         losses = [s.loss if math.isfinite(s.loss) else math.nan for s in run.steps]
         label = f"seed {run.seed}" if len(runs) > 1 else f"regenerated, single steps (seed {run.seed})"
         mean_label = f"mean of {WINDOW} steps" if len(runs) == 1 else None
-        axes.plot(*thinned(steps, losses), color=CURVES[number % len(CURVES)], linewidth=0.7, label=label)
+        axes.plot(*thinned(steps, losses), color=CURVES[number % len(CURVES)], linewidth=0.6, label=label, zorder=2)
         axes.plot(
             *thinned(steps, local_mean(losses)),
             color=MEANS[number % len(MEANS)],
-            linewidth=1.8,
+            linewidth=1.7,
+            zorder=3,
             label=mean_label,
         )
 
@@ -164,9 +166,27 @@ def _claims(axes: Axes, report: Report, claims: Sequence[Claim]) -> None:
             color=TONES[tone],
             fontsize=8.5,
             parse_math=False,
+            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.0, "alpha": 0.75},
         )
     if claims:
         axes.margins(y=0.25)
+
+
+def _open(axes: Axes, claims: Sequence[Claim]) -> None:
+    """The steps at which the card announces a loss and leaves it open."""
+    for claim in claims:
+        axes.axvline(claim.step or 0, color=SOFT, linewidth=0.9, linestyle=(0, (2, 3)))
+        axes.annotate(
+            f"step {claim.step}: left open",
+            (float(claim.step or 0), 0.06),
+            xycoords=("data", "axes fraction"),
+            xytext=(-5, 0),
+            textcoords="offset points",
+            horizontalalignment="right",
+            color=SOFT,
+            fontsize=8.5,
+            parse_math=False,
+        )
 
 
 def _intervals(axes: Axes, report: Report, claims: Sequence[Claim]) -> None:
@@ -204,15 +224,17 @@ def published_losses(report: Report, stage: str) -> tuple[LoggedLoss, ...]:
 
 
 def local_mean(losses: Sequence[float], window: int = WINDOW) -> list[float]:
-    """The mean of the `window` values around each; NaN counts as absent."""
+    """The mean of the `window` values around each, of fewer near the ends; NaN counts as absent."""
     sums, counts = [0.0], [0]
     for loss in losses:
         known = math.isfinite(loss)
         sums.append(sums[-1] + (loss if known else 0.0))
         counts.append(counts[-1] + known)
-    half, means = window // 2, []
+    means = []
     for i in range(len(losses)):
-        low, high = max(0, i - half), min(len(losses), i + half + 1)
+        # Shorter on both sides at the ends: a one-sided mean of a falling curve would lie beside it.
+        half = min(window // 2, i, len(losses) - 1 - i)
+        low, high = i - half, i + half + 1
         n = counts[high] - counts[low]
         means.append((sums[high] - sums[low]) / n if n else math.nan)
     return means

@@ -25,7 +25,8 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_])")
 
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
-_BLOCK_START = re.compile(r"(?:[#+\-=]|\d{1,9}[.)])")
+_BLOCK_START = re.compile(r"(?:#{1,6}|[+-]|\d{1,9}[.)])(?=\s|$)|(?:-[\s-]*|=+)$")
+"""What would open a heading, a list, a rule or an underlined heading at the start of a line."""
 
 
 def clean(text: str) -> str:
@@ -66,8 +67,7 @@ def markdown_text(value: object) -> Markdown:
     escaped = _MARKDOWN.sub(lambda m: _ENTITIES.get(m[0], "\\" + m[0]), line)
     start = _BLOCK_START.match(escaped)
     if start:
-        # At the start of a list item or a paragraph these would open a heading, a list or a rule.
-        last = start.end() - 1
+        last = start.end() - 1 if escaped[0].isdigit() else 0
         escaped = f"{escaped[:last]}\\{escaped[last:]}"
     return Markdown(escaped)
 

@@ -66,7 +66,7 @@ def _row(score: Score) -> ScoreRow:
     return ScoreRow(
         model=score.model,
         value=figure(score.value),
-        error=f"±{figure(score.standard_error)}",
+        error=f"±{score.standard_error:.2g}",
         samples=f"{len(score.samples):,}" if score.samples else "?",
         seed="" if score.seed is None else str(score.seed),
     )

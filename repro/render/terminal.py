@@ -26,7 +26,9 @@ __all__ = ["answer_view", "check_page", "clean", "findings_view", "ledger_view",
 def spec_view(spec: Spec) -> RenderableType:
     """What the card says: facts, stages and claims, each with its line."""
     parts: list[RenderableType] = [
-        Text.assemble((one_line(spec.name), "bold"), f"  {one_line(spec.source)}", (f"  dialect {spec.dialect}", "dim"))
+        Text.assemble(
+            (one_line(spec.name), "bold"), f"  {one_line(spec.source)}", (f"  dialect {one_line(spec.dialect)}", "dim")
+        )
     ]
     parts += [Text(), _facts(spec.facts, spec)]
     for stage in spec.stages:
@@ -35,8 +37,8 @@ def spec_view(spec: Spec) -> RenderableType:
             Text(),
             Text.assemble((f"Stage {one_line(stage.name)}", "bold"), f"  {one_line(stage.method)}"),
             Text(f"  from {one_line(fact_text(stage.base))} on {data}", style="dim"),
-            _facts(stage.facts, spec),
         ]
+        parts.append(_facts(stage.facts, spec) if stage.facts else Text("  no parameter is given", style="dim"))
     parts += [Text(), Text.assemble((plural(len(spec.claims), "claim"), "bold"))]
     table = _grid("claim", "printed", "what it says", "line")
     for claim in spec.claims:
@@ -69,7 +71,7 @@ def findings_view(findings: Iterable[Finding], spec: Spec) -> RenderableType:
         table.add_column(no_wrap=True)
         table.add_column(ratio=1)
         for f in unknown:
-            table.add_row(Text(f"  {f.code}", "dim"), Text(one_line(f.message)))
+            table.add_row(Text(f"  {one_line(f.code)}", "dim"), Text(one_line(f.message)))
         parts += [table, Text()]
     parts.append(_tally(every, spec))
     return Group(*parts)
@@ -87,7 +89,10 @@ def plan_view(plan: Plan) -> RenderableType:
         data = ", ".join(one_line(d.repo_id) for d in stage.datasets) or "no data set named"
         parts += [
             Text(),
-            Text.assemble((f"{stage.name}", "bold"), f"  {stage.method.upper()} from {one_line(stage.base)} on {data}"),
+            Text.assemble(
+                (one_line(stage.name), "bold"),
+                f"  {one_line(stage.method).upper()} from {one_line(stage.base)} on {data}",
+            ),
         ]
         table = _grid("key", "value", "origin", "where and why")
         for fact in stage.facts:
@@ -113,7 +118,11 @@ def plan_view(plan: Plan) -> RenderableType:
     for note in plan.notes:
         parts += [Text(), Text.assemble(("note ", "yellow"), one_line(note))]
     for command in plan.commands:
-        parts += [Text(), Text(one_line(command.title), "bold"), Padding(Text(clean(command.text)), (0, 0, 0, 2))]
+        parts += [
+            Text(),
+            Text(one_line(command.title), "bold"),
+            Padding(Text(clean(command.text)), (0, 0, 0, 2), expand=False),
+        ]
     parts += [Text(), _origins()]
     return Group(*parts)
 
@@ -126,8 +135,8 @@ def check_page(check: Check) -> RenderableType:
     )
     parts: list[RenderableType] = [head, Text(check.title, "bold")]
     for title, text in (("What", check.what), ("Why", check.why), ("Fix", check.fix)):
-        parts += [Text(), Text(title, "bold"), Padding(Text(text), (0, 0, 0, 2))]
-    parts += [Text(), Text("Sources", "bold"), *(Padding(Text(s), (0, 0, 0, 2)) for s in check.sources)]
+        parts += [Text(), Text(title, "bold"), Padding(Text(text), (0, 0, 0, 2), expand=False)]
+    parts += [Text(), Text("Sources", "bold"), *(Padding(Text(s), (0, 0, 0, 2), expand=False) for s in check.sources)]
     needs = ", ".join(check.needs)
     parts += [Text(), Text(f"needs: {needs} · confidence of a finding: {check.confidence.value}", "dim")]
     return Group(*parts)
@@ -139,21 +148,21 @@ def _finding(finding: Finding, spec: Spec, lines: tuple[str, ...]) -> Renderable
     parts: list[RenderableType] = [
         Text.assemble(
             (f"{one_line(str(first))}: ", "bold"),
-            (f"{finding.code} ", TERMINAL[word.tone]),
+            (f"{one_line(finding.code)} ", TERMINAL[word.tone]),
             f"{one_line(finding.title)} ",
-            (f"[{word.label}, {finding.slug}]", "dim"),
+            (f"[{word.label}, {one_line(finding.slug)}]", "dim"),
         )
     ]
     for span in finding.spans[:4]:
         if span.source == spec.source and 0 < span.line <= len(lines):
             quote = Text.assemble((f"{span.line:>6} │ ", "blue"), one_line(lines[span.line - 1]))
-            quote.truncate(200, overflow="ellipsis")
+            quote.no_wrap, quote.overflow = True, "ellipsis"
             parts.append(quote)
         elif span is not first:
             parts.append(Text.assemble(("     = ", "blue"), one_line(str(span))))
-    parts.append(Padding(Text(one_line(finding.message)), (0, 0, 0, 9)))
+    parts.append(Padding(Text(one_line(finding.message)), (0, 0, 0, 9), expand=False))
     if finding.fix:
-        parts.append(Padding(Text.assemble(("fix: ", "green"), one_line(finding.fix)), (0, 0, 0, 9)))
+        parts.append(Padding(Text.assemble(("fix: ", "green"), one_line(finding.fix)), (0, 0, 0, 9), expand=False))
     return Group(*parts)
 
 

@@ -29,10 +29,10 @@ def ledger_view(report: Report) -> RenderableType:
             together = tuple(rows)
             parts.append(_rows(together))
             if why:
-                parts.append(Padding(Text(one_line(why)), (0, 0, 0, 20)))
+                parts.append(Padding(Text(one_line(why)), (0, 0, 0, 20), expand=False))
             if together[0].needs:
                 needs = Text.assemble(("to decide: ", "dim"), (one_line(together[0].needs), "dim"))
-                parts.append(Padding(needs, (0, 0, 0, 20)))
+                parts.append(Padding(needs, (0, 0, 0, 20), expand=False))
         parts.append(Text())
     return Group(*parts)
 
@@ -52,14 +52,14 @@ def answer_view(report: Report) -> RenderableType:
         parts.append(Text.assemble("  ", *chips))
     if report.plan is not None and report.comparisons:
         title, text = SCALES[report.plan.scale]
-        parts.append(Padding(Text.assemble((f"{title}. ", "bold"), text), (0, 0, 0, 2)))
+        parts.append(Padding(Text.assemble((f"{title}. ", "bold"), text), (0, 0, 0, 2), expand=False))
     for item in highlights(report):
         line = Text.assemble(
             (f"{item.word.mark} ", TERMINAL[item.word.tone]),
             (f"{one_line(item.title)}  ", "bold"),
             one_line(item.text),
         )
-        parts.append(Padding(line, (0, 0, 0, 2)))
+        parts.append(Padding(line, (0, 0, 0, 2), expand=False))
     return Group(*parts)
 
 

@@ -12,7 +12,7 @@ from repro.comparison import Verdict
 from repro.finding import Outcome
 from repro.plan import Command, Scale, Scaled
 from repro.render.finding_rows import FindingRow, Highlight, finding_tally, highlights, rows_with
-from repro.render.ledger import Chip, LedgerGroup, ledger_chips, ledger_groups
+from repro.render.ledger import Chip, LedgerGroup, LedgerRow, ledger_chips, ledger_groups, tested_rows, untested_groups
 from repro.render.places import MAX_LINES, Line, card_lines, numbered
 from repro.render.plan_rows import SCALES, CostRow, StageRows, cost, plan_stages
 from repro.render.score_rows import ScoreBlock, score_blocks
@@ -71,6 +71,9 @@ class View:
     chips: tuple[Chip, ...]
     highlights: tuple[Highlight, ...]
     groups: tuple[LedgerGroup, ...]
+    tested: tuple[LedgerRow, ...]
+    untested: tuple[LedgerGroup, ...]
+    """The claims with which nothing was done, by reason; the reason is the group's title."""
     failures: tuple[FindingRow, ...]
     unknowns: tuple[FindingRow, ...]
     passed: tuple[FindingRow, ...]
@@ -108,6 +111,7 @@ def view(report: Report) -> View:
     verdict, sentence = report.answer
     answer, tally = split_answer(sentence)
     scale, scale_text = _scale(report)
+    groups = ledger_groups(report, lines)
     return View(
         title=report.card_name or spec.name,
         kind=KINDS.get(report.kind, report.kind),
@@ -125,7 +129,9 @@ def view(report: Report) -> View:
         proxy=plan is not None and plan.scale is Scale.PROXY,
         chips=ledger_chips(report),
         highlights=highlights(report),
-        groups=ledger_groups(report, lines),
+        groups=groups,
+        tested=tested_rows(groups),
+        untested=untested_groups(groups),
         failures=rows_with(report, Outcome.FAIL, lines),
         unknowns=rows_with(report, Outcome.UNKNOWN, lines),
         passed=rows_with(report, Outcome.PASS, lines),

@@ -95,7 +95,7 @@ def figure(value: float) -> str:
     text = f"{value:.4g}"
     if "e" in text or abs(value) >= 1:
         return text
-    return f"{value:.4f}" if abs(value) >= 0.1 else text
+    return f"{value:.4f}" if abs(value) >= 0.01 else text
 
 
 def interval_text(interval: tuple[float, float] | None) -> str:

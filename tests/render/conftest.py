@@ -27,6 +27,7 @@ from repro.plan import (
     Scaled,
     StagePlan,
 )
+from repro.render.plots import loss_plots
 from repro.report import Report
 from repro.run import Environment, StageRun, Step
 from repro.score import HarnessInfo, Sample, Score
@@ -57,6 +58,16 @@ def full_report() -> Report:
 @pytest.fixture(scope="session")
 def check_report() -> Report:
     return make_check(CARD.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def proxy_plots(proxy_report: Report) -> dict[str, bytes]:
+    return loss_plots(proxy_report)
+
+
+@pytest.fixture(scope="session")
+def full_plots(full_report: Report) -> dict[str, bytes]:
+    return loss_plots(full_report)
 
 
 @pytest.fixture
@@ -111,18 +122,18 @@ def loss(step: int, printed: str, line: int, data: bytes) -> Claim:
 
 def claims(data: bytes) -> tuple[Claim, ...]:
     config = (
-        ("learning_rate", "learning rate", 5e-7, "5e-7", 100),
-        ("effective_batch_size", "effective batch size", 32, "32", 101),
-        ("max_seq_length", "maximum sequence length", 2048, "2048", 103),
-        ("num_epochs", "epochs", 1, "1", 104),
-        ("beta", "DPO's beta", 5, "5", 107),
-        ("loss_type", "DPO loss type", "dpo_norm", "dpo_norm", 108),
+        ("learning_rate", "learning rate", 5e-7, "5e-7", 96),
+        ("effective_batch_size", "effective batch size", 32, "32", 97),
+        ("max_seq_length", "maximum sequence length", 2048, "2048", 99),
+        ("num_epochs", "epochs", 1, "1", 100),
+        ("beta", "DPO's beta", 5, "5", 103),
+        ("loss_type", "DPO loss type", "dpo_norm", "dpo_norm", 104),
     )
     return (
-        loss(1, "0.693", 116, data),
-        loss(103, "0.634", 117, data),
-        loss(197, "0.521", 118, data),
-        loss(844, "TBD", 119, data),
+        loss(1, "0.693", 112, data),
+        loss(103, "0.634", 113, data),
+        loss(197, "0.521", 114, data),
+        loss(844, "TBD", 115, data),
         *(
             Claim(
                 f"dpo.change@{step}",
@@ -136,24 +147,24 @@ def claims(data: bytes) -> tuple[Claim, ...]:
                 step,
                 refers_to=("dpo.loss@1", f"dpo.loss@{step}"),
             )
-            for step, printed, line in ((103, "-8.6", 117), (197, "-25", 118))
+            for step, printed, line in ((103, "-8.6", 113), (197, "-25", 114))
         ),
         Claim(
-            "dpo.steps", ClaimKind.STEPS, "optimizer steps of the DPO stage", "844", at(119), 844, number("844"), "dpo"
+            "dpo.steps", ClaimKind.STEPS, "optimizer steps of the DPO stage", "844", at(115), 844, number("844"), "dpo"
         ),
         *(Claim(f"dpo.{k}", ClaimKind.CONFIG, t, p, at(n), v, stage="dpo") for k, t, v, p, n in config),
         Claim(
-            "dpo.dataset_fraction", ClaimKind.DATA, "share of the preference mixture", "10%", at(123), 0.1, stage="dpo"
+            "dpo.dataset_fraction", ClaimKind.DATA, "share of the preference mixture", "10%", at(119), 0.1, stage="dpo"
         ),
-        Claim("base_model", ClaimKind.IDENTITY, "base model", SFT, at(28), SFT),
+        Claim("base_model", ClaimKind.IDENTITY, "base model", SFT, at(27), SFT),
         Claim("license", ClaimKind.IDENTITY, "licence", "llama3.1", at(2), "llama3.1"),
-        Claim("usage.1", ClaimKind.USAGE, "the Python code under Usage runs", "python", at(59, 77), "python"),
+        Claim("usage.1", ClaimKind.USAGE, "the Python code under Usage runs", "python", at(54, 73), "python"),
         Claim(
             "vram.bf16",
             ClaimKind.INFERENCE,
             "memory at BF16/FP16",
             "~20 GB",
-            at(49),
+            at(47),
             20.0,
             Number("~20", 20, 1, "GB", True),
         ),
@@ -162,7 +173,7 @@ def claims(data: bytes) -> tuple[Claim, ...]:
 
 def make_spec(data: bytes) -> Spec:
     facts: tuple[AnyFact, ...] = (
-        stated("model_id", DPO, 62),
+        stated("model_id", DPO, 59),
         stated("base_model", SFT, 3),
         stated("license", "llama3.1", 2),
         stated("library_name", "transformers", 4),
@@ -170,30 +181,30 @@ def make_spec(data: bytes) -> Spec:
     )
     mixture = "allenai/llama-3.1-tulu-3-8b-preference-mixture"
     dpo_facts = (
-        stated("learning_rate", 5e-7, 100, "5e-7"),
-        stated("effective_batch_size", 32, 101),
-        stated("gradient_accumulation_steps", 16, 102),
-        stated("beta", 5, 107),
-        stated("loss_type", "dpo_norm", 108),
+        stated("learning_rate", 5e-7, 96, "5e-7"),
+        stated("effective_batch_size", 32, 97),
+        stated("gradient_accumulation_steps", 16, 98),
+        stated("beta", 5, 103),
+        stated("loss_type", "dpo_norm", 104),
         missing("seed"),
     )
     sft = Stage(
         "sft",
         "SFT",
-        Fact("base_model", "meta-llama/Llama-3.1-8B", Origin.STATED, "meta-llama/Llama-3.1-8B", at(37)),
-        Fact("model_id", SFT, Origin.STATED, SFT, at(39)),
-        (DatasetRef("Tulu-3 SFT mixture", span=at(38)),),
+        Fact("base_model", "meta-llama/Llama-3.1-8B", Origin.STATED, "meta-llama/Llama-3.1-8B", at(36)),
+        Fact("model_id", SFT, Origin.STATED, SFT, at(38)),
+        (DatasetRef("Tulu-3 SFT mixture", span=at(37)),),
         (),
-        at(36, 42),
+        at(35, 41),
     )
     dpo = Stage(
         "dpo",
         "Direct Preference Optimization (DPO)",
         Fact("base_model", SFT, Origin.STATED, SFT, at(3)),
-        Fact("model_id", DPO, Origin.STATED, DPO, at(41)),
-        (DatasetRef(mixture, fraction=Fact("dataset_fraction", 0.1, Origin.STATED, "10%", at(123)), span=at(30)),),
+        Fact("model_id", DPO, Origin.STATED, DPO, at(40)),
+        (DatasetRef(mixture, fraction=Fact("dataset_fraction", 0.1, Origin.STATED, "10%", at(119)), span=at(29)),),
         dpo_facts,
-        at(96, 110),
+        at(92, 106),
     )
     return Spec(
         source=SOURCE,
@@ -231,7 +242,7 @@ def make_findings() -> tuple[Finding, ...]:
             "The template ends turns with a token that the vocabulary lacks",
             "The template shown ends an answer with <|endoftext|>; Llama 3.1's vocabulary has no such token, its end "
             "of text is <|end_of_text|>. Whoever follows the card trains and stops on seven ordinary tokens.",
-            (93,),
+            (89,),
             fix="Show the template with the tokenizer's own eos token: <|end_of_text|>.",
         ),
         finding(
@@ -241,7 +252,7 @@ def make_findings() -> tuple[Finding, ...]:
             "Losses are read off single steps",
             "0.634 at step 103 and 0.521 at step 197 are single readings of 32 pairs; such a reading of a DPO run "
             "strays by 0.02 to 0.12 about its local mean, as much as the change that the table reports.",
-            (117, 118),
+            (113, 114),
             fix="Publish the mean of 25 to 50 steps ending at each of them.",
             claims=("dpo.loss@103", "dpo.loss@197"),
         ),
@@ -252,12 +263,12 @@ def make_findings() -> tuple[Finding, ...]:
             "The usage code breaks on transformers 5",
             'apply_chat_template(..., return_tensors="pt") returns a BatchEncoding since transformers 5; passing it to '
             "generate as a tensor raises.",
-            (73, 74),
+            (70, 71),
             fix="Pass return_dict=True and model.generate(**inputs).",
             claims=("usage.1",),
         ),
         finding(
-            "R405", "seed", low, "No seed is given", "Neither the sample's nor the training's seed is stated.", (123,)
+            "R405", "seed", low, "No seed is given", "Neither the sample's nor the training's seed is stated.", (119,)
         ),
         finding(
             "R203",
@@ -265,7 +276,7 @@ def make_findings() -> tuple[Finding, ...]:
             medium,
             "Rows, batch and steps",
             "10% of 271,409 rows are 27,140, which make 849 steps of 32; 844 follows when a filter drops 0.5%.",
-            (101, 119),
+            (97, 115),
             outcome=Outcome.PASS,
         ),
         finding(
@@ -274,7 +285,7 @@ def make_findings() -> tuple[Finding, ...]:
             medium,
             "Data sets in front matter and body",
             "Both name allenai/llama-3.1-tulu-3-8b-preference-mixture.",
-            (13, 30),
+            (13, 29),
             outcome=Outcome.PASS,
         ),
         finding(
@@ -348,14 +359,14 @@ def hyperparameters(method: str) -> Hyperparameters:
 def make_plan(scale: Scale) -> Plan:
     commit = "open-instruct@e6c3044:open_instruct/dpo_utils.py"
     dpo_facts: tuple[AnyFact, ...] = (
-        stated("learning_rate", 5e-7, 100, "5e-7"),
-        stated("effective_batch_size", 32, 101),
-        stated("gradient_accumulation_steps", 16, 102),
+        stated("learning_rate", 5e-7, 96, "5e-7"),
+        stated("effective_batch_size", 32, 97),
+        stated("gradient_accumulation_steps", 16, 98),
         Fact("per_device_batch_size", 2, Origin.DERIVED, why="32 sequences / 16 micro-steps / 1 device = 2"),
-        stated("lr_scheduler_type", "linear", 105, "Linear"),
-        stated("warmup_ratio", 0.1, 106),
-        stated("beta", 5, 107),
-        stated("loss_type", "dpo_norm", 108),
+        stated("lr_scheduler_type", "linear", 101, "Linear"),
+        stated("warmup_ratio", 0.1, 102),
+        stated("beta", 5, 103),
+        stated("loss_type", "dpo_norm", 104),
         Fact("weight_decay", 0.0, Origin.ASSUMED, why=f"the default of {commit}"),
         Fact("seed", 42, Origin.ASSUMED, why=f"the default of {commit}; the card does not say"),
         Fact("max_grad_norm", 0.0, Origin.ASSUMED, why=f"clipping is off in {commit}"),

@@ -120,6 +120,13 @@ def test_a_count_that_filters_explain_is_the_expected_one(rows: int, dropped: fl
     assert planned.hyperparameters.max_steps is None
 
 
+def test_rows_that_only_the_count_implies_are_not_put_down_as_rows() -> None:
+    planned = full(card(rows=None, claimed=93, num_epochs=3, effective_batch_size=32)).stages[0]
+    assert not planned.get("dataset_rows").known
+    assert "961 to 992 rows" in planned.get("expected_steps").why
+    assert planned.datasets[0].rows is None
+
+
 def test_epochs_doubled_are_run_as_stated_and_the_count_is_not_believed() -> None:
     plan = full(trl(num_epochs=2))
     dpo = plan.stages[1]

@@ -62,12 +62,17 @@ def highlights(report: Report) -> tuple[Highlight, ...]:
     """What to see first: claims that differ, then grave findings, then claims that stay open for noise."""
     result = [*_claims(report, Verdict.DIFFERS)]
     result += [
-        Highlight(SEVERITIES[f.severity], f"{f.code} {f.title}", short(f.message, 260), f"finding-{number}")
+        Highlight(SEVERITIES[f.severity], f"{f.code} {heading(f)}", short(f.message, 260), f"finding-{number}")
         for number, f in enumerate(report.failures, start=1)
         if f.severity in {Severity.HIGH, Severity.MEDIUM}
     ]
     result += _claims(report, Verdict.INCONCLUSIVE)
     return tuple(result[:HIGHLIGHTS])
+
+
+def heading(finding: Finding) -> str:
+    """A check's title says what should hold; where it does not, the heading must not read as if it did."""
+    return f"not met: {finding.title}" if finding.outcome is Outcome.FAIL else finding.title
 
 
 def _claims(report: Report, verdict: Verdict) -> list[Highlight]:
@@ -89,7 +94,7 @@ def _row(report: Report, finding: Finding, lines: tuple[str, ...], known: dict[s
     return FindingRow(
         code=finding.code,
         slug=finding.slug,
-        title=finding.title,
+        title=heading(finding),
         family=finding.family.value,
         word=SEVERITIES[finding.severity],
         confidence=finding.confidence.value,

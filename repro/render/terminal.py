@@ -12,6 +12,7 @@ from rich.text import Text
 from repro.card import Span
 from repro.finding import Check, Finding, Outcome, Severity
 from repro.plan import Plan
+from repro.render.finding_rows import heading
 from repro.render.palette import TERMINAL
 from repro.render.places import card_lines
 from repro.render.plan_rows import SCALES, cost, value_row
@@ -149,7 +150,7 @@ def _finding(finding: Finding, spec: Spec, lines: tuple[str, ...]) -> Renderable
         Text.assemble(
             (f"{one_line(str(first))}: ", "bold"),
             (f"{one_line(finding.code)} ", TERMINAL[word.tone]),
-            f"{one_line(finding.title)} ",
+            f"{one_line(heading(finding))} ",
             (f"[{word.label}, {one_line(finding.slug)}]", "dim"),
         )
     ]

@@ -239,7 +239,7 @@ def make_findings() -> tuple[Finding, ...]:
             "R301",
             "template-end-token",
             high,
-            "The template ends turns with a token that the vocabulary lacks",
+            "The template in the card ends a turn with a token that the tokenizer has",
             "The template shown ends an answer with <|endoftext|>; Llama 3.1's vocabulary has no such token, its end "
             "of text is <|end_of_text|>. Whoever follows the card trains and stops on seven ordinary tokens.",
             (89,),
@@ -249,7 +249,7 @@ def make_findings() -> tuple[Finding, ...]:
             "R410",
             "loss-of-one-step",
             medium,
-            "Losses are read off single steps",
+            "Losses say over how many steps they are averaged",
             "0.634 at step 103 and 0.521 at step 197 are single readings of 32 pairs; such a reading of a DPO run "
             "strays by 0.02 to 0.12 about its local mean, as much as the change that the table reports.",
             (113, 114),
@@ -260,7 +260,7 @@ def make_findings() -> tuple[Finding, ...]:
             "R603",
             "chat-template-return",
             medium,
-            "The usage code breaks on transformers 5",
+            "The chat template's result is passed on as what it is",
             'apply_chat_template(..., return_tensors="pt") returns a BatchEncoding since transformers 5; passing it to '
             "generate as a tensor raises.",
             (70, 71),
@@ -268,7 +268,12 @@ def make_findings() -> tuple[Finding, ...]:
             claims=("usage.1",),
         ),
         finding(
-            "R405", "seed", low, "No seed is given", "Neither the sample's nor the training's seed is stated.", (119,)
+            "R405",
+            "seed",
+            low,
+            "The training seed is stated",
+            "Neither the sample's nor the training's seed is stated.",
+            (119,),
         ),
         finding(
             "R203",

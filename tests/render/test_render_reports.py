@@ -119,7 +119,7 @@ def test_a_proxy_report_says_what_it_cannot_decide(proxy_report: Report, full_re
     assert sentence not in to_html(full_report, {})
 
 
-def test_html_fetches_nothing_runs_nothing_and_links_within_itself(
+def test_html_fetches_and_runs_nothing_and_links_within_itself(
     proxy_report: Report, proxy_plots: dict[str, bytes]
 ) -> None:
     text = to_html(proxy_report, proxy_plots)

@@ -47,8 +47,9 @@ def compare_change(case: Case, claim: Claim) -> Comparison:
     if claim.printed.strip()[:1] not in {"-", "+", "−", "–"} and _close(printed, -stated):
         return _agrees(claim, first, target, stated, " (printed without its sign)")
     sums = f"From {first.printed} to {target.printed} is {_percent(stated)}"
-    cut = Interval(min(stated.lo, -stated.hi), max(stated.hi, -stated.lo)) if stated.contains(0.0) else stated
-    if printed.widened(claim.number.last_digit / 2).meets(cut):
+    value, digit = claim.number.value, claim.number.last_digit
+    cut = Interval(value - digit, value) if value < 0 else Interval(value, value + digit)
+    if cut.meets(stated):
         return result(
             claim,
             Verdict.INCONCLUSIVE,

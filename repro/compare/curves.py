@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from repro.plan import Hyperparameters
@@ -52,6 +53,10 @@ class Curve:
         """Whether some figure of that window was divided by more micro-batches than it had."""
         return any(s < 1.0 for s in self.share[max(0, step - window) : step])
 
+    def first(self, steps: int) -> Curve:
+        """The curve up to a step."""
+        return Curve(self.losses[:steps], self.share[:steps], self.noise[:steps], self.seed)
+
     def undivided(self) -> Curve:
         """The same curve as a framework would log it that divides by the micro-batches there were."""
         losses = tuple(y / s for y, s in zip(self.losses, self.share))
@@ -82,6 +87,7 @@ def curve_of(run: StageRun, settings: Hyperparameters | None) -> Curve:
     return Curve(tuple(s.loss for s in steps), tuple(share), tuple(noise), run.seed)
 
 
+@lru_cache(maxsize=64)
 def local_means(curve: Curve, half_width: int) -> Vector:
     """Leave-one-out local-linear mean at every step, shape [steps], of a whole batch's loss.
 
@@ -111,10 +117,12 @@ def local_means(curve: Curve, half_width: int) -> Vector:
     return fitted
 
 
-def residuals(curve: Curve, means: Vector) -> Vector:
+@lru_cache(maxsize=64)
+def residuals(curve: Curve, half_width: int) -> Vector:
     """Each whole step's loss less its leave-one-out local mean, shape [steps]; NaN for partial steps."""
     import numpy as np
 
+    means = local_means(curve, half_width)
     losses = np.asarray(curve.losses, dtype=np.float64)
     left: Vector = np.where(np.asarray(curve.whole), losses - means, np.nan)
     return left
@@ -132,7 +140,7 @@ def best_bandwidth(curves: tuple[Curve, ...], step: int, window: int) -> int:
     near = neighbourhood(curves[0].length, step, window)
     best, best_error = BANDWIDTHS[0], math.inf
     for width in BANDWIDTHS:
-        errors = [residuals(c, local_means(c, width))[near] for c in curves]
+        errors = [residuals(c, width)[near] for c in curves]
         joined = np.concatenate(errors)
         joined = joined[np.isfinite(joined)]
         error = float(np.sqrt(np.mean(joined**2))) if joined.size else math.inf
@@ -141,10 +149,12 @@ def best_bandwidth(curves: tuple[Curve, ...], step: int, window: int) -> int:
     return best
 
 
-def standardised(left: Vector) -> Vector:
+@lru_cache(maxsize=64)
+def standardised(curve: Curve, half_width: int) -> Vector:
     """Residuals in units of the scatter near them, shape [finite residuals]: the shape of the noise alone."""
     import numpy as np
 
+    left = residuals(curve, half_width)
     finite = np.isfinite(left)
     squares = np.where(finite, left, 0.0) ** 2
     kernel = np.ones(2 * NEIGHBOURHOOD + 1)

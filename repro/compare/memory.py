@@ -54,7 +54,8 @@ def compare_memory(case: Case, claim: Claim) -> Comparison:
             evidence_kind="arithmetic",
         )
     over = claim.number.value * (low_unit if "i" not in unit else high_unit) / GB / weights - 1
-    if high >= weights * (1 + LEAST_OVERHEAD) and low <= weights * (1 + MOST_OVERHEAD):
+    as_printed = printed.hi * (high_unit if "i" in unit else low_unit) / GB
+    if as_printed >= weights * (1 + LEAST_OVERHEAD) and low <= weights * (1 + MOST_OVERHEAD):
         return result(
             claim,
             Verdict.CONSISTENT,

@@ -11,7 +11,7 @@ from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.wording import reads_english, search
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
-from repro.spec import AnyFact, Fact, Origin, Spec, Stage
+from repro.spec import AnyFact, Fact, Origin, Spec, Stage, missing
 
 _VERSION = re.compile(
     r"\b(open[- ]?instruct|trl|transformers|axolotl|llama[- ]?factory|unsloth|nemo|megatron[- ]?lm|torchtune)\b"
@@ -59,7 +59,9 @@ DRIFTS: tuple[Drift, ...] = (
 def framework(spec: Spec, stage: Stage) -> AnyFact:
     """The training framework of the stage, or of the card as a whole."""
     fact = stage.get("framework")
-    return fact if fact.known else spec.get("framework")
+    fact = fact if fact.known else spec.get("framework")
+    # a sentence is a description of something else
+    return fact if len(str(fact.value)) <= 40 else missing("framework")
 
 
 def framework_version(spec: Spec, stage: Stage) -> AnyFact | None:
@@ -268,7 +270,12 @@ def optimizer_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
                 unknown(f"{stage.name}: which settings {optimizer.value} has is not known here.", optimizer.span)
             )
             continue
-        lacking = [k for k in ("adam_beta1", "adam_beta2", "weight_decay") if not stage.get(k).known]
+        betas = "beta" in optimizer.printed.lower()
+        lacking = [
+            k
+            for k in ("adam_beta1", "adam_beta2", "weight_decay")
+            if not (stage.get(k).known or (betas and "beta" in k))
+        ]
         if lacking == ["weight_decay"]:
             found.append(
                 unknown(

@@ -174,10 +174,11 @@ def changes_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Sources: lm-evaluation-harness issue 1896; Moore et al. 2009, Introduction to Interval Analysis
     """
     found = []
+    by_id = {c.id: c for c in spec.claims}
     for claim in spec.claims:
         if claim.kind is not ClaimKind.CHANGE or len(claim.refers_to) != 2 or claim.number is None:
             continue
-        first, second = (spec.claim(i) for i in claim.refers_to)
+        first, second = (by_id.get(i) for i in claim.refers_to)
         if first is None or second is None or first.number is None or second.number is None:
             found.append(
                 unknown(

@@ -261,6 +261,7 @@ def loss_type_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         elif not stage_fact(stage, "learning_rate", evidence).known:
             found.append(unknown(f"{stage.name}: no hyperparameters are stated at all (R414).", stage.span))
         else:
+            verb = "is" if loss.known or beta.known else "are"
             lacking = " and ".join(n for n, f in (("the loss type", loss), ("beta", beta)) if not f.known)
-            found.append(failed(f"{stage.name}: {lacking} is not stated.", stage.span, loss.span, beta.span))
+            found.append(failed(f"{stage.name}: {lacking} {verb} not stated.", stage.span, loss.span, beta.span))
     return found or [absent("No stage trains on preferences.")]

@@ -49,7 +49,7 @@ def split_by_place(spec: Spec, facts: tuple[AnyFact, ...]) -> tuple[list[AnyFact
     end = front_matter_end(spec)
     known = [f for f in facts if f.known and f.span is not None and f.span.source == spec.source]
     front = [f for f in known if f.span is not None and f.span.line <= end]
-    return front, [f for f in known if f not in front]
+    return front, [f for f in known if f.span is not None and f.span.line > end]
 
 
 def lines_of(spec: Spec, *, body_only: bool = False) -> Iterator[tuple[int, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import assert_never
 
 from repro.compare.case import Case
@@ -29,10 +31,21 @@ def compare(
     or found is None or empty, and the claims that need it are UNTESTED with what it would take. Loss claims are
     judged jointly, as are score claims; with a full-scale run or two models scored that needs scipy (extra `run`).
     """
-    audit = Case(spec, evidence, plan, run, scores)
+    audit = Case(_finite(spec), evidence, plan, run, scores)
     losses = compare_losses(audit)
     judged_scores = compare_scores(audit)
     return tuple(_one(audit, claim, losses, judged_scores) for claim in spec.claims)
+
+
+def _finite(spec: Spec) -> Spec:
+    """The spec with "nan" and "inf" taken for what they are, printed text that is no number."""
+    return replace(
+        spec,
+        claims=tuple(
+            replace(c, number=None) if c.number is not None and not math.isfinite(c.number.value) else c
+            for c in spec.claims
+        ),
+    )
 
 
 def _one(audit: Case, claim: Claim, losses: dict[str, Comparison], scores: dict[str, Comparison]) -> Comparison:

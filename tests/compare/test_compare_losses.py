@@ -285,6 +285,13 @@ def test_a_card_without_stages_or_claims_compares_to_nothing() -> None:
     assert compare(Spec("c", "c", "0", "t", (), (), (), ()), NOTHING, None, None, ()) == ()
 
 
+def test_a_printed_nan_is_no_number() -> None:
+    odd = dataclasses.replace(
+        loss(100, "0.5"), printed="nan", value=math.nan, number=dataclasses.replace(number("1"), value=math.nan)
+    )
+    assert one(odd, made=run(noisy(1))).verdict is Verdict.UNTESTED
+
+
 def test_half_precision_starts_are_allowed_their_noise() -> None:
     settings = dataclasses.replace(SETTINGS, precision="bf16")
     start = [np.concatenate([[math.log(2) + 9e-4], c[1:]]) for c in noisy(1)]

@@ -393,6 +393,23 @@ def refreshed_card(path: str, options: Options) -> tuple[bytes, Report]:
     )
 
 
+def propose_card(data: bytes, report: Report, options: Options) -> str:
+    """Open a pull request with the refreshed card; the address of the pull request.
+
+    Raises:
+        PrerequisiteError: offline, no token, no network, or the card does not name its repository.
+    """
+    if options.offline:
+        raise PrerequisiteError("a pull request needs the network, and --offline was given", hint="drop --offline")
+    from repro.gather.hub import Hub
+    from repro.gather.propose import open_pull_request
+
+    hub = Hub(endpoint=options.endpoint, cache_folder=str(options.reports / ".cache" / "hub"))
+    title = "Add a Reproducibility section and the metadata that the card states"
+    description = f"{report.answer[1]}\n\nMade by repro {__version__}; every line of the card stays as it was."
+    return open_pull_request(hub, _model_id(report.spec), data, title=title, description=description)
+
+
 def _weights_gb(files: Iterable[RepoFile]) -> float | None:
     weights = [f.size_bytes or 0 for f in files if f.path.endswith((".safetensors", ".bin")) and f.path != ARGUMENTS]
     return sum(weights) / 1e9 if weights else None

@@ -177,7 +177,8 @@ def _share_by_steps(case: Case, claim: Claim) -> Comparison | None:
     low, high = implied.lo / total, implied.hi / total / (1 - FILTERED)
     about = "" if totals else "about "
     shares = f"{100 * implied.lo / total:.2f} to {100 * implied.hi / total:.2f}%"
-    base = f"{steps.printed} steps of {batch:g} are {implied.lo:,.0f} to {implied.hi:,.0f} rows, {shares} of {about}{total:,}"
+    rows = f"{implied.lo:,.0f} to {implied.hi:,.0f} rows"
+    base = f"{steps.printed} steps of {batch:g} are {rows}, {shares} of {about}{total:,}"
     if low <= printed.hi * factor and high >= printed.lo * factor:
         return result(
             claim,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from repro.arithmetic import relative_change
-from repro.check.gaps import framework
+from repro.check.frameworks import framework
 from repro.check.lineage import stage_fact
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
 from repro.check.rows import known_rows, total_steps

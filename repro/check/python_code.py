@@ -15,6 +15,8 @@ from repro.spec import CodeBlock
 PYTHON = frozenset({"python", "py", "python3", "pycon", "ipython"})
 SHELL = frozenset({"bash", "sh", "shell", "console", "zsh", "shell-session"})
 LONGEST_BLOCK = 100_000
+MOST_BLOCKS = 500
+"""More Python than this in one card is no usage code."""
 DEEPEST_BRACKETS = 60
 """Deeper nesting than this is no usage code, and could exhaust the parser's stack."""
 
@@ -84,7 +86,8 @@ def parse(block: CodeBlock) -> Snippet:
 
 def python_snippets(code: Iterable[CodeBlock]) -> list[Snippet]:
     """The blocks that call themselves Python."""
-    return [parse(b) for b in code if b.language.lower().strip("{}.") in PYTHON]
+    blocks = [b for b in code if b.language.lower().strip("{}.") in PYTHON]
+    return [parse(b) for b in blocks[:MOST_BLOCKS]]
 
 
 def calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:

@@ -95,7 +95,7 @@ _PIECES = st.sampled_from(
         "| m | 1 | 2 | 1e9 |",
         "| m | 0 | 0 | 0 |",
         "on 0% of finch/worms",
-    ,]
+    ]
 )
 
 
@@ -122,7 +122,7 @@ _JSON = st.sampled_from(
         '{"chat_template": [1]}',
         "\x00",
         "{",
-    ,]
+    ]
 )
 
 

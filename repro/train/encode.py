@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeGuard
@@ -149,38 +150,39 @@ def _conversation(messages: Sequence[Message], codec: Codec) -> Encoded:
         return tokens, _all(tokens)
     if codec.label_scope not in SCOPES:
         raise RunError(f"the label scope {codec.label_scope!r} is unknown", hint=f"use one of {', '.join(SCOPES)}")
+    masked = _masked(messages, codec.label_scope)
     if codec.tulu and getattr(codec.tokenizer, "is_fast", False):
         rendered = render(messages, codec.tokenizer.eos_token or "")
-        spans = rendered.assistant if codec.label_scope == "all_turns" else rendered.assistant[-1:]
         encoding = codec.tokenizer(rendered.text, add_special_tokens=False, return_offsets_mapping=True)
-        return list(encoding["input_ids"]), _labels_of_spans(encoding["offset_mapping"], spans)
-    return _by_prefixes(messages, codec)
+        starts = [start for start, _ in encoding["offset_mapping"]]
+        labels = [True] * len(starts)
+        for number in masked:
+            first, end = (bisect.bisect_left(starts, place) for place in rendered.spans[number])
+            labels[first:end] = [False] * (end - first)
+        return list(encoding["input_ids"]), labels
+    return _by_prefixes(messages, masked, codec)
 
 
-def _labels_of_spans(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[bool]:
-    labels = [False] * len(offsets)
-    token = 0
-    for start, end in spans:
-        while token < len(offsets) and offsets[token][0] < start:
-            token += 1
-        while token < len(offsets) and offsets[token][0] < end:
-            labels[token] = True
-            token += 1
-    return labels
+def _masked(messages: Sequence[Message], scope: str) -> list[int]:
+    """The messages that the loss does not cover."""
+    if scope == "last_turn":
+        return list(range(len(messages) - 1))
+    return [number for number, message in enumerate(messages) if checked(message)[0] != "assistant"]
 
 
-def _by_prefixes(messages: Sequence[Message], codec: Codec) -> Encoded:
-    """Assistant turns found by the length of what comes before and after each, rendered alone.
+def _by_prefixes(messages: Sequence[Message], masked: Sequence[int], codec: Codec) -> Encoded:
+    """Messages found by the length, in tokens, of what comes before each and of what comes up to it.
 
-    Source: open_instruct/dataset_transformation.py@e6c3044 (sft_tulu_tokenize_and_truncate_v1).
+    Source: open_instruct/dataset_transformation.py@e6c3044 (sft_tulu_tokenize_and_truncate_v1, and its last-turn
+    variant), which masks what is not an assistant's: a role marker between two assistant turns is covered.
     """
     tokens = _templated(messages, codec)
-    labels = [False] * len(tokens)
-    turns = [i for i, message in enumerate(messages) if checked(message)[0] == "assistant"]
-    for turn in turns if codec.label_scope == "all_turns" else turns[-1:]:
-        start = len(_templated(messages[:turn], codec, prompt=True)) if turn else 0
-        end = len(_templated(messages[: turn + 1], codec)) if turn + 1 < len(messages) else len(tokens)
-        labels[start:end] = [True] * (min(end, len(tokens)) - start)
+    labels = [True] * len(tokens)
+    for number in masked:
+        start = len(_templated(messages[:number], codec)) if number else 0
+        answered = number + 1 < len(messages) and checked(messages[number + 1])[0] == "assistant"
+        end = len(_templated(messages[: number + 1], codec, prompt=answered))
+        labels[start:end] = [False] * (min(end, len(tokens)) - start)
     return tokens, labels
 
 

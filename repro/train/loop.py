@@ -98,7 +98,8 @@ def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -
     set_learning_rate(optimizer, rate)
     # dropout, where a model has it, is a function of the step: nothing to keep in a checkpoint
     torch.manual_seed((hyperparameters.seed * 1_000_003 + number) * 1009 + accelerator.process_index)
-    totals = torch.zeros(4, dtype=torch.float64, device=accelerator.device)
+    wide = torch.float32 if accelerator.device.type == "mps" else torch.float64
+    totals = torch.zeros(4, dtype=wide, device=accelerator.device)
     optimizer.zero_grad(set_to_none=True)
     for i, part in enumerate(passes):
         last = i + 1 == len(passes)

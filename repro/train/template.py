@@ -1,4 +1,4 @@
-"""The Tulu chat format in plain Python: what is said, and which of it an assistant said."""
+"""The Tulu chat format in plain Python: what is said, and by whom."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ tokenizer's own end of sequence (open_instruct/dataset_transformation.py@e6c3044
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A conversation as text, and the characters of each assistant turn in it."""
+    """A conversation as text, and the characters that belong to each message."""
 
     text: str
-    assistant: tuple[tuple[int, int], ...]
-    """(start, end) of what each assistant turn says, its end-of-sequence token included."""
+    spans: tuple[tuple[int, int], ...]
+    """(start, end) of each message: from where the messages before it end when rendered alone, to where it does,
+    with the generation prompt when an assistant answers it."""
 
 
 def render(messages: Sequence[Message], eos_token: str) -> Rendered:
@@ -40,19 +41,22 @@ def render(messages: Sequence[Message], eos_token: str) -> Rendered:
         RunError: a message is not a role and a text.
     """
     text = ""
-    assistant: list[tuple[int, int]] = []
-    for number, message in enumerate(messages):
-        role, content = checked(message)
+    spans: list[tuple[int, int]] = []
+    said = [checked(message) for message in messages]
+    end = 0
+    for number, (role, content) in enumerate(said):
+        start, last = end, number + 1 == len(said)
         if role in ("system", "user"):
             text += f"<|{role}|>\n{content}\n"
         elif role == "assistant":
-            text += "<|assistant|>\n"
-            start = len(text)
-            text += content + eos_token
-            assistant.append((start, len(text)))
-            if number + 1 < len(messages):
-                text += "\n"
-    return Rendered(text, tuple(assistant))
+            text += f"<|assistant|>\n{content}{eos_token}"
+        end = len(text)
+        if role == "assistant" and not last:
+            text += "\n"
+        answered = not last and said[number + 1][0] == "assistant"
+        # rendered alone, the prompt follows at once, without the line break that an assistant's turn is given here
+        spans.append((start, end + len("<|assistant|>\n") if answered else end))
+    return Rendered(text, tuple(spans))
 
 
 def checked(message: Message) -> tuple[str, str]:

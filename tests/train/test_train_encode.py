@@ -76,6 +76,8 @@ def test_scopes(tokenizer: Any) -> None:
         ids, labels = one({"messages": TALK}, codec(tokenizer, scope))
         assert tokenizer.decode(labels) == text
         assert tokenizer.decode(ids).count("<|assistant|>") == 2
+    ids, labels = one({"messages": [TALK[1], TALK[3]]}, codec(tokenizer, "all_turns"))
+    assert labels == ids[1:], "open-instruct masks what is not an assistant's, and nothing else"
     ids, labels = one({"messages": TALK}, codec(tokenizer, "all_tokens"))
     assert labels == ids[1:], "nothing predicts the first token"
 
@@ -94,8 +96,8 @@ def test_truncation_drops_rows_without_labels(tokenizer: Any) -> None:
 def test_kinds_of_rows(tokenizer: Any) -> None:
     eos = tokenizer.eos_token
     plain = codec(tokenizer, "completion")
-    _, labels = one({"prompt": "say ", "completion": "it"}, plain)
-    assert tokenizer.decode(labels) == f"it{eos}"
+    _, labels = one({"prompt": "say", "completion": " it"}, plain)
+    assert tokenizer.decode(labels) == f" it{eos}"
     _, labels = one({"prompt": TALK[:1], "completion": TALK[1:2]}, plain)
     assert tokenizer.decode(labels) == f"yes{eos}"
     ids, _ = one({"text": "a story"}, codec(tokenizer, "all_tokens"))
@@ -111,8 +113,8 @@ def test_kinds_of_rows(tokenizer: Any) -> None:
         assert tokenizer.decode(chosen.ids) == f"<|user|>\nhi\n<|assistant|>\nyes{eos}"
         assert tokenizer.decode(chosen.ids[chosen.labels]) == f"yes{eos}"
         assert tokenizer.decode(rejected.ids[rejected.labels]) == f"bad{eos}"
-    chosen, _, _ = encode_preference([{"prompt": "q ", "chosen": "a", "rejected": "b"}], plain, lambda done: None)
-    assert tokenizer.decode(chosen.ids[chosen.labels]) == f"a{eos}"
+    chosen, _, _ = encode_preference([{"prompt": "q", "chosen": " a", "rejected": " b"}], plain, lambda done: None)
+    assert tokenizer.decode(chosen.ids[chosen.labels]) == f" a{eos}"
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def _alone(folder: Path, accelerator: Any) -> Iterator[None]:
 
 
 def _run(shop: Workshop, environment: Any) -> Run:
-    from repro.train.base import make_base
+    from repro.train.pretraining import make_base
     from repro.train.stages import run_stage
 
     started = _started(shop)

@@ -20,6 +20,8 @@ class Logged:
     source: str
     value: float
     entries: int
+    rounding: float = LOG_ROUNDING
+    """Half of the last digit that the log prints: a console log's 0.63 may be anything from 0.625 to 0.635."""
 
 
 def logged_loss(case: Case, claim: Claim, step: int | None) -> Logged | None:
@@ -32,13 +34,13 @@ def logged_loss(case: Case, claim: Claim, step: int | None) -> Logged | None:
     if value is None:
         return None
     where = f"the log in {repo.repo_id}" + (f"@{repo.revision[:8]}" if repo.revision else "")
-    return Logged(where, value[0], value[1])
+    return Logged(where, *value)
 
 
-def window_of_log(log: tuple[LoggedLoss, ...], step: int, window: int) -> tuple[float, int] | None:
-    """(mean, entries) of the logged losses that cover exactly the `window` steps ending at `step`."""
+def window_of_log(log: tuple[LoggedLoss, ...], step: int, window: int) -> tuple[float, int, float] | None:
+    """(mean, entries, rounding) of the logged losses that cover exactly the `window` steps ending at `step`."""
     by_step = {entry.step: entry for entry in log}
-    total, entries, at = 0.0, 0, step
+    total, entries, at, rounding = 0.0, 0, step, LOG_ROUNDING
     while at > step - window:
         entry = by_step.get(at)
         if entry is None or entry.window < 1 or at - entry.window < step - window:
@@ -47,10 +49,11 @@ def window_of_log(log: tuple[LoggedLoss, ...], step: int, window: int) -> tuple[
             return None
         total += entry.loss * entry.window
         entries += 1
+        rounding = max(rounding, entry.last_digit / 2)
         at -= entry.window
-    return total / window, entries
+    return total / window, entries, rounding
 
 
 def agrees(claim: Claim, logged: Logged) -> bool:
     """Whether the claim's printed digits and the logged figure can be the same number."""
-    return claim.number is not None and claim.number.interval.widened(LOG_ROUNDING).contains(logged.value)
+    return claim.number is not None and claim.number.interval.widened(logged.rounding).contains(logged.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from repro.compare.case import Case, result
-from repro.compare.logs import LOG_ROUNDING, Logged, logged_loss
+from repro.compare.logs import Logged, logged_loss
 from repro.compare.loss_needs import advice, weigh
 from repro.compare.loss_steps import Reading, capital, measured_text, range_words, reading_of
 from repro.compare.loss_without_statistics import METHOD, too_short, without_statistics
@@ -141,7 +141,7 @@ def _judged(
 def _legs(
     claimed: float, logged: Logged, prediction: Prediction, margin: Margin, half: float, rounding: float
 ) -> tuple[Leg, ...]:
-    slack = rounding + LOG_ROUNDING
+    slack = rounding + logged.rounding
     gap, noise = logged.value - claimed, half - rounding
     apart = prediction.centre - logged.value
     return (

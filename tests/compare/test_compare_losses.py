@@ -249,6 +249,15 @@ def test_a_published_log_contradicts_or_supports_a_claim() -> None:
     assert one(loss(500, "0.61"), found=found).verdict is Verdict.UNTESTED
 
 
+def test_a_log_that_rounds_contradicts_nothing_within_its_own_digits() -> None:
+    def verdict(logged: float) -> Verdict:
+        log = tuple(LoggedLoss(s, logged, last_digit=0.01) for s in range(1, 201))
+        return one(loss(103, "0.634"), found=evidence(repo(losses=log))).verdict
+
+    assert verdict(0.63) is Verdict.CONSISTENT
+    assert verdict(0.61) is Verdict.DIFFERS
+
+
 def test_a_published_log_of_another_window_decides_nothing() -> None:
     log = tuple(LoggedLoss(s, 0.5, window=10) for s in range(10, 201, 10))
     found = evidence(repo(losses=log))

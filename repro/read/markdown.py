@@ -61,6 +61,7 @@ class _Walk:
         self._links: list[str] = []
         self._items: list[tuple[int, int, list[str], list[str]]] = []  # block index, start, outer text, outer links
         self._lists = 0
+        self._content_end = len(source.utf8.rstrip())
         self._resume: int | None = None
         self.problems: list[Problem] = []
 
@@ -111,7 +112,7 @@ class _Walk:
             info = value["Fenced"] if isinstance(value, dict) else ""
             text = self._raw(events)
             language = info.split()[0].strip("{}.").lower() if info.split() else ""
-            if isinstance(value, dict) and end >= len(self._source.utf8.rstrip()):
+            if isinstance(value, dict) and end >= self._content_end:
                 text, end = self._closed(text, start, end)
             self._add(BlockKind.CODE, start, end, text, language=language)
         elif name == "HtmlBlock":

@@ -11,6 +11,7 @@ from repro.read.names import METHOD_TITLES, method_of, methods_in
 from repro.read.parameters import interpret
 from repro.read.statement import Gathered, Part, Statement
 
+MAX_CHARACTERS = 4000
 _ARROWS = "↓⬇→➜➔➡⇒⟶⇓▼↳"
 _LEADING = re.compile(rf"^[\s|│v┃]*(?:[{_ARROWS}]|--*>|==*>|[|│v┃](?=\s|$))[\s|│]*(?P<label>.*)$")
 _INLINE = re.compile(rf"\s*(?:[{_ARROWS}]|--*>|==*>)\s*")
@@ -29,7 +30,7 @@ class _Node:
 def read_pipelines(doc: Document) -> Gathered:
     """The stages of the first pipeline that the card draws in a code block or a paragraph."""
     for block in doc.blocks:
-        if block.kind in (BlockKind.CODE, BlockKind.PARAGRAPH) and len(block.text) < 4000:
+        if block.kind in (BlockKind.CODE, BlockKind.PARAGRAPH) and len(block.text) <= MAX_CHARACTERS:
             parts = parse_pipeline(doc, block)
             if parts:
                 return Gathered(parts=parts, statements=tuple(p.fraction for p in parts if p.fraction))
@@ -41,7 +42,15 @@ def parse_pipeline(doc: Document, block: Block) -> tuple[Part, ...]:
 
     A pipeline has at least one arrow that names a training method, between two models.
     """
-    if block.language not in ("", "text", "txt", "plain", "plaintext", "ascii", "diagram"):
+    if len(block.text) > MAX_CHARACTERS or block.language not in (
+        "",
+        "text",
+        "txt",
+        "plain",
+        "plaintext",
+        "ascii",
+        "diagram",
+    ):
         return ()
     if not any(arrow in block.text for arrow in _ARROWS) and "->" not in block.text and "=>" not in block.text:
         return ()

@@ -18,6 +18,7 @@ _FINE_TUNED = re.compile(r"(?i)\bfine-?tuned version of\b|\btrained using\b|\bth
 _NOT_TRAINED_WORDS = "merge mergekit gguf gptq awq quantized exl2 mlx onnx openvino"
 _NOT_TRAINED = frozenset(_NOT_TRAINED_WORDS.split())
 _PREFERENCES = re.compile(r"(?i)preference|feedback")
+MAX_DATASETS = 200
 UNNAMED = "the card does not say for which stage: taken for the one that makes this model"
 
 
@@ -230,16 +231,18 @@ def _datasets(
                     or (last and not hint and len(fact.value) == 1 and name not in taken)
                 ):
                     found.append((name, fact.span))
-    merged: list[tuple[str, Span | None]] = []
-    repositories = [name for name, _ in found if "/" in name]
+    places: dict[str, Span | None] = {}
     for name, span in found:
+        places.setdefault(name, span)
+    repositories = [(name, set(fold(name).split())) for name in places if "/" in name][:MAX_DATASETS]
+    merged: dict[str, Span | None] = {}
+    for name, span in list(places.items())[:MAX_DATASETS]:
         words = set(fold(name).split()) - {"the", "dataset", "data", "set"}
-        whole = next((r for r in repositories if r != name and "/" not in name and words <= set(fold(r).split())), name)
-        if whole not in [n for n, _ in merged]:
-            merged.append((whole, span))
+        whole = next((r for r, theirs in repositories if "/" not in name and words <= theirs), name)
+        merged.setdefault(whole, places.get(whole, span))
     fraction = next((s for s in draft.statements if s.key == "dataset_fraction" and s.value is not None), None)
     rows = next((s for s in draft.statements if s.key == "dataset_rows" and s.value is not None), None)
-    refs = [DatasetRef(name, span=span) for name, span in merged]
+    refs = [DatasetRef(name, span=span) for name, span in merged.items()]
     if len(refs) == 1 and fraction is not None:
         refs[0] = replace(refs[0], fraction=fraction.fact())
     if len(refs) == 1 and rows is not None:

@@ -15,8 +15,8 @@ import numpy as np
 from repro.errors import PrerequisiteError, RunError
 from repro.plan import DatasetPlan, Plan, Scale, StagePlan
 from repro.run import Assets
-from repro.train import synthetic
 from repro.train.order import Rows
+from repro.train.synthetic import preference_rows, sft_rows
 
 HELDOUT_ROWS = 400
 """Held-out rows of each kind, at most: enough to see a score move by five points, cheap enough for a laptop."""
@@ -100,7 +100,7 @@ def training_rows(stage: StagePlan, plan: Plan, assets: Assets, cache: Path) -> 
         RunError: a file cannot be read.
     """
     if plan.scale is Scale.PROXY:
-        make = synthetic.sft_rows if stage.method == "sft" else synthetic.preference_rows
+        make = sft_rows if stage.method == "sft" else preference_rows
         return make(stage.hyperparameters.data_seed, made_rows(stage))
     parts = []
     for dataset in stage.datasets:
@@ -124,8 +124,8 @@ def heldout_rows(plan: Plan, assets: Assets, cache: Path) -> dict[str, list[dict
     if plan.scale is Scale.PROXY:
         seed = plan.stages[-1].hyperparameters.data_seed if plan.stages else 0
         return {
-            "preference": synthetic.preference_rows(seed, HELDOUT_ROWS, heldout=True),
-            "sft": synthetic.sft_rows(seed, HELDOUT_ROWS, heldout=True),
+            "preference": preference_rows(seed, HELDOUT_ROWS, heldout=True),
+            "sft": sft_rows(seed, HELDOUT_ROWS, heldout=True),
         }
     seen: set[bytes] = set()
     candidates: dict[str, list[Part]] = {}

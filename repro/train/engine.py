@@ -51,16 +51,16 @@ class AccelerateEngine:
             import torch
             from accelerate import Accelerator
 
-            from repro.train import environment
+            from repro.train.environment import environment, keep_memory, quiet, reproducible
             from repro.train.stages import Workshop
         except ImportError as error:
             raise PrerequisiteError(
                 f"training needs a package that is not installed ({error.name})", hint="pip install 'card-repro[run]'"
             ) from error
         accelerator = Accelerator()
-        with _alone(place, accelerator), environment.quiet(), environment.reproducible():
+        with _alone(place, accelerator), quiet(), reproducible():
             if accelerator.device.type == "cpu":
-                environment.keep_memory()
+                keep_memory()
             if accelerator.is_main_process:
                 claim_folder(place, plan)
             accelerator.wait_for_everyone()
@@ -73,7 +73,7 @@ class AccelerateEngine:
                 checkpoint_seconds=self._checkpoint_seconds,
             )
             try:
-                return _run(shop, environment.environment())
+                return _run(shop, environment())
             except (torch.OutOfMemoryError, MemoryError) as error:
                 raise RunError(
                     f"memory ran out: {str(error).splitlines()[0] if str(error) else 'no more to be had'}",

@@ -9,7 +9,6 @@ from typing import Any
 from repro.errors import RunError
 from repro.plan import Hyperparameters, ProxyModel
 from repro.run import StageRun, Step
-from repro.train import synthetic
 from repro.train.batch import Sequences
 from repro.train.loop import Job, train
 from repro.train.model import Scorer, load_tokenizer, make_proxy, pad_token_id
@@ -21,6 +20,7 @@ from repro.train.schedule import learning_rate
 from repro.train.semantics import TRAINER
 from repro.train.sft import SftObjective
 from repro.train.stages import Workshop, finish, observer_of, save_trained
+from repro.train.synthetic import pretraining_texts, sft_rows
 from repro.train.template import render
 from repro.train.tokenizer import EOS, train_tokenizer
 
@@ -48,7 +48,7 @@ def make_base(shop: Workshop) -> StageRun:
     accelerator = shop.accelerator
     first = shop.plan.stages[0].hyperparameters
     tokenizer = _tokenizer(shop, shape, folder / "tokenizer", first.data_seed)
-    texts = synthetic.pretraining_texts(first.data_seed, BATCH * max(1, shape.pretraining_steps))
+    texts = pretraining_texts(first.data_seed, BATCH * max(1, shape.pretraining_steps))
     encoded = tokenizer([text + EOS for text in texts], add_special_tokens=False)["input_ids"]
     sequences = Sequences.of((ids, [True] * len(ids)) for ids in encoded)
     hyperparameters = _hyperparameters(first, shape)
@@ -90,8 +90,8 @@ def make_base(shop: Workshop) -> StageRun:
 def _tokenizer(shop: Workshop, shape: ProxyModel, folder: Path, seed: int) -> Any:
     """Trained once by the main process, then read by all, so that a resumed run has the very same one."""
     if shop.accelerator.is_main_process:
-        texts = [render(row["messages"], EOS).text for row in synthetic.sft_rows(seed, TOKENIZER_ROWS)]
-        texts += synthetic.pretraining_texts(seed, TOKENIZER_ROWS)
+        texts = [render(row["messages"], EOS).text for row in sft_rows(seed, TOKENIZER_ROWS)]
+        texts += pretraining_texts(seed, TOKENIZER_ROWS)
         train_tokenizer(texts, shape.vocab_size).save_pretrained(folder)
     shop.accelerator.wait_for_everyone()
     return load_tokenizer(folder)

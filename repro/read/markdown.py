@@ -99,8 +99,8 @@ class _Walk:
         if name == "Link":
             self._links.append(value["dest_url"])
         elif name == "List":
-            self._lists += 1
             self._flush_item(end=start)
+            self._lists += 1
         elif name == "Item":
             self._items.append((len(self._blocks), start, self._text, self._links))
             self._text, self._links = [], []

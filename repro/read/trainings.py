@@ -36,13 +36,15 @@ def numbered(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
             continue
         full = [(group, values) for group, values in lists.items() if len(values) >= 3]
         distinct: list[dict[str, object]] = []
+        places: dict[int, int] = {}
         for group, values in full:
             same = next((i for i, known in enumerate(distinct) if _agree(known, values)), None)
             if same is None:
                 distinct.append(values)
                 same = len(distinct) - 1
-            if same:
-                renamed[medium, stage, group] = f"{stage}#{same + 1}"
+            places[group] = same
+        if len(distinct) > 1:
+            renamed.update({(medium, stage, group): f"{stage}#{place + 1}" for group, place in places.items()})
     if not renamed:
         return statements
     return tuple(replace(s, stage=renamed.get((s.medium, s.stage, s.group), s.stage)) for s in statements)
@@ -61,7 +63,7 @@ def stage_names(hints: list[str], stem: str) -> dict[str, str]:
             names[hint] = stem if hint == "#1" else f"{stem}-{hint[1:]}"
         elif "#" in hint:
             first, _, number = hint.partition("#")
-            names[hint] = f"{first}-{number}"
+            names[hint] = first if number == "1" else f"{first}-{number}"
         else:
             names[hint] = hint
     return names

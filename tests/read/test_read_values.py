@@ -68,7 +68,7 @@ def test_any_text_is_a_finite_number_or_none(text: str) -> None:
         assert read.interval.contains(read.value)
 
 
-@given(st.integers(-10**12, 10**12), st.integers(0, 8))
+@given(st.integers(-(10**12), 10**12), st.integers(0, 8))
 def test_digits_come_back(whole: int, decimals: int) -> None:
     text = f"{whole / 10**decimals:.{decimals}f}"
     read = number(text)
@@ -86,7 +86,9 @@ def test_exponents_come_back(value: float, digits: int) -> None:
     assert read.interval.contains(value)
 
 
-@pytest.mark.parametrize("printed", ["TBD", "N/A", "-", "?", "—", "**TBD**", "", "[More Information Needed]", "<value>"])
+@pytest.mark.parametrize(
+    "printed", ["TBD", "N/A", "-", "?", "—", "**TBD**", "", "[More Information Needed]", "<value>"]
+)
 def test_left_open(printed: str) -> None:
     assert left_open(printed)
 
@@ -117,7 +119,9 @@ def test_spellings(label: str, key: str, stage: str) -> None:
     assert term(label) == (key, stage)
 
 
-@pytest.mark.parametrize("label", ["", "Notes", "eval_batch_size", "Temperature", "The learning rate was chosen by hand"])
+@pytest.mark.parametrize(
+    "label", ["", "Notes", "eval_batch_size", "Temperature", "The learning rate was chosen by hand"]
+)
 def test_labels_that_are_no_term(label: str) -> None:
     assert term(label) is None
 

@@ -218,7 +218,8 @@ def test_two_lists_of_the_same_parameters_are_two_trainings(spec_of: Reader) -> 
 def test_a_conflict_keeps_both_values(spec_of: Reader) -> None:
     spec = spec_of(
         "# DPO model\n\n## Training\n\n| Parameter | Value |\n|---|---|\n"
-        "| Learning rate | 5e-7 |\n| DPO beta | 0.1 |\n\nWe trained it with DPO for 1 epoch with a learning rate of 1e-6.\n"
+        "| Learning rate | 5e-7 |\n| DPO beta | 0.1 |\n\n"
+        "We trained it with DPO for 1 epoch with a learning rate of 1e-6.\n"
     )
     (stage,) = spec.stages
     assert [f.value for f in stage.all("learning_rate")] == [5e-7, 1e-6]

@@ -142,7 +142,7 @@ def view(report: Report) -> View:
         stand_in=_stand_in(report),
         costs=() if plan is None else tuple(cost(f) for f in plan.feasibility),
         commands=() if plan is None else plan.commands,
-        plan_notes=() if plan is None else plan.notes,
+        plan_notes=() if plan is None else tuple(n for n in plan.notes if n not in report.notes),
         done=_done(report),
         scores=score_blocks(report),
         environment=_environment(report),
@@ -186,7 +186,8 @@ def repeat_command(report: Report, source: str) -> str:
     if report.kind == "check" or report.plan is None:
         return f"repro check {shlex.quote(source)}"
     seed = f" --seed {report.plan.seeds[0]}" if report.plan.seeds else ""
-    return f"repro run {shlex.quote(source)} --scale {report.plan.scale.value}{seed}"
+    seeds = f" --seeds {len(report.plan.seeds)}" if len(report.plan.seeds) > 1 else ""
+    return f"repro run {shlex.quote(source)} --scale {report.plan.scale.value}{seed}{seeds}"
 
 
 def file_name(source: str) -> str:

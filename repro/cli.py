@@ -108,15 +108,18 @@ def run(
     verbose: Verbose = False,
 ) -> int:
     """Everything: read, gather, check, plan, train, evaluate, compare, render."""
-    from repro import pipeline
+    from repro import measure, pipeline
 
     _state["verbose"] = verbose
     options = screen.options(locals())
+    quiet = quiet or not measure.is_main_process()
     if scale is Scales.proxy and not quiet:
         screen.say(
             "Scale: proxy (a small stand-in on this machine). It decides no absolute number of the full-scale model."
         )
     outcome = screen.watched(quiet, lambda watch: pipeline.run(card, options, watch))
+    if outcome is None:
+        return 0
     return screen.show_outcome(outcome, format, output, quiet)
 
 

@@ -4,71 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from repro import __version__, shelf
+from repro import __version__, measure, shelf
 from repro.card import Card
 from repro.comparison import Comparison
 from repro.errors import PrerequisiteError
-from repro.evidence import Evidence, RepoFile, Source
-from repro.files import inside, read_card_bytes
+from repro.evidence import Source
+from repro.files import read_card_bytes
 from repro.finding import Finding
+from repro.options import Audited, Options, Outcome
 from repro.plan import Plan, Scale
 from repro.report import Report, of_card, to_json
-from repro.run import NO_ASSETS, Observer, Progress, Run, ignore
+from repro.run import Observer, Progress, Run, ignore
 from repro.score import Score
 from repro.spec import Fact, Origin, Spec
-
-ARGUMENTS = "training_args.bin"
-"""A pickle that trainers publish; no weights, never loaded."""
-
-MAX_PUBLISHED_GB = 4.0
-"""Published weights above this are not downloaded and scored unless asked for: that is a decision about money."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the user asked for, as plain values."""
-
-    reports: Path = Path("reports")
-    scale: Scale = Scale.PROXY
-    assume: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    seed: int | None = None
-    num_seeds: int | None = None
-    source: str = "none"
-    """Where to look for what the card does not say: "none", "hub", or a folder laid out like one."""
-    endpoint: str | None = None
-    offline: bool = False
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    score_published: bool = False
-    """Download and score the published model whatever its size."""
-    max_samples: int | None = None
-    """At most so many held-out samples a task."""
-
-
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """A card read, with what was found outside it."""
-
-    data: bytes
-    card: Card
-    spec: Spec
-    evidence: Evidence
-    source: Source | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A report and the folder that holds it; `blocked` says what could not be done for want of a prerequisite."""
-
-    report: Report
-    folder: Path
-    blocked: PrerequisiteError | None = None
 
 
 def read(path: str) -> tuple[bytes, Card, Spec]:
@@ -159,8 +112,11 @@ def resolve_plan(audited: Audited, options: Options) -> Plan:
     )
 
 
-def run(path: str, options: Options, observer: Observer = ignore) -> Outcome:
-    """Everything: read, gather, check, plan, train, evaluate, compare, render."""
+def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | None:
+    """Everything: read, gather, check, plan, train, evaluate, compare, render.
+
+    None in a process that `accelerate launch` started only to help with the training.
+    """
     from repro.check.checker import run_checks
 
     started = time.monotonic()
@@ -171,11 +127,13 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome:
     the_plan = resolve_plan(audited, options)
     folder = shelf.run_folder(options.reports, audited.card, the_plan, _model_id(audited.spec))
     shelf.prepare(folder, audited.data)
-    finished = train(the_plan, audited, folder, observer)
-    scores = score_run(finished, folder, options, observer)
+    finished = measure.train(the_plan, audited, folder, observer)
+    if not measure.is_main_process():
+        return None
+    scores = measure.score_run(finished, folder, options, observer)
     notes = list(the_plan.notes)
     if options.scale is Scale.FULL and audited.source is not None:
-        published, why = score_published(audited, finished, folder, options, observer)
+        published, why = measure.score_published(audited, finished, folder, options, observer)
         scores += published
         notes += [why] if why else []
     report = _report(audited, findings, the_plan, finished, scores, "run", tuple(notes), started)
@@ -210,14 +168,14 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
     shelf.prepare(folder, audited.data)
     findings = run_checks(audited.spec, audited.evidence)
     the_plan = before.plan if before else None
-    finished = load_run(folder) if before else None
+    finished = measure.load_run(folder) if before else None
     scores = before.scores if before else ()
     scores = tuple(s for s in scores if s.model != "published")
     notes = list(
         before.notes if before else ("No run of this card was found: only the published model was looked at.",)
     )
     if source is not None and blocked is None:
-        published, why = score_published(audited, finished, folder, options, observer)
+        published, why = measure.score_published(audited, finished, folder, options, observer)
         scores += published
         notes += [why] if why else []
         if not audited.evidence.role("subject"):
@@ -225,81 +183,6 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
     report = _report(audited, findings, the_plan, finished, scores, "verify", tuple(notes), started)
     save(report, folder / shelf.VERIFY, audited.data, observer)
     return Outcome(report, folder / shelf.VERIFY, blocked)
-
-
-def train(the_plan: Plan, audited: Audited, folder: Path, observer: Observer) -> Run:
-    """The plan's stages, trained or taken from the folder where they are finished."""
-    from repro.train.engine import AccelerateEngine
-
-    assets = NO_ASSETS
-    if the_plan.scale is Scale.FULL:
-        if audited.source is None:
-            raise PrerequisiteError(
-                "a full-scale run needs the base model and the data sets, and no place to look for them was given",
-                hint="give --source hub or --source FOLDER (laid out like the Hub), or --scale proxy",
-            )
-        from repro.gather.assets import fetch_assets
-
-        assets = fetch_assets(the_plan, audited.source, observer)
-    return AccelerateEngine().run(the_plan, assets, str(folder), observer)
-
-
-def load_run(folder: Path) -> Run | None:
-    """The finished run in a folder, or None."""
-    from repro.train.record import load_run as load
-
-    return load(folder)
-
-
-def score_run(finished: Run, folder: Path, options: Options, observer: Observer) -> tuple[Score, ...]:
-    """Scores of the base model and of every stage's checkpoint of every seed, on the run's held-out rows."""
-    scores: list[Score] = []
-    scores += _score(str(folder / finished.base_checkpoint), "base", None, finished, folder, options, observer)
-    for stage in finished.stages:
-        checkpoint = str(inside(folder, stage.checkpoint))
-        scores += _score(checkpoint, stage.name, stage.seed, finished, folder, options, observer)
-    return tuple(scores)
-
-
-def score_published(
-    audited: Audited, finished: Run | None, folder: Path, options: Options, observer: Observer
-) -> tuple[tuple[Score, ...], str]:
-    """Scores of the published model on the run's held-out rows, and a sentence when there are none."""
-    from repro.gather.assets import fetch_published
-
-    if finished is None:
-        return (), "The published model was not scored: there is no run whose held-out rows it could be scored on."
-    subject = next(iter(audited.evidence.role("subject")), None)
-    if subject is None or audited.source is None:
-        return (), "The published model was not scored: its repository could not be looked up."
-    size = _weights_gb(subject.files)
-    if size is None:
-        return (), f"The published model was not scored: {subject.source} holds no weights."
-    if size > MAX_PUBLISHED_GB and not options.score_published:
-        return (), (
-            f"The published model was not scored: its weights are {size:.1f} GB. "
-            "Give --score-published to download and score it."
-        )
-    checkpoint = fetch_published(audited.spec, audited.source)
-    return tuple(_score(checkpoint, "published", None, finished, folder, options, observer)), ""
-
-
-def _score(
-    checkpoint: str,
-    model: str,
-    seed: int | None,
-    finished: Run,
-    folder: Path,
-    options: Options,
-    observer: Observer,
-) -> list[Score]:
-    from repro.evaluate.harness import LmEvalHarness
-
-    data = [(kind, str(inside(folder, name))) for kind, name in finished.heldout]
-    label = model if seed is None else f"{model}-seed-{seed}"
-    place = folder / "scores" / label
-    scores = LmEvalHarness(limit=options.max_samples).score(checkpoint, model, data, str(place), observer)
-    return [dataclasses.replace(s, seed=seed) for s in scores]
 
 
 def _report(
@@ -347,7 +230,7 @@ def save(report: Report, folder: Path, data: bytes, observer: Observer = ignore)
     pictures = {f"plots/{name}": partial(bytes, picture) for name, picture in plots.items()}
     renderings: dict[str, Callable[[], str | bytes]] = {
         **pictures,
-        "report.md": lambda: to_markdown(report),
+        "report.md": lambda: to_markdown(report, pictures),
         "report.html": lambda: to_html(report, plots),
         "report.sarif": lambda: to_sarif(report),
         "card.md": lambda: refresh_card(data, report),
@@ -408,11 +291,6 @@ def propose_card(data: bytes, report: Report, options: Options) -> str:
     title = "Add a Reproducibility section and the metadata that the card states"
     description = f"{report.answer[1]}\n\nMade by repro {__version__}; every line of the card stays as it was."
     return open_pull_request(hub, _model_id(report.spec), data, title=title, description=description)
-
-
-def _weights_gb(files: Iterable[RepoFile]) -> float | None:
-    weights = [f.size_bytes or 0 for f in files if f.path.endswith((".safetensors", ".bin")) and f.path != ARGUMENTS]
-    return sum(weights) / 1e9 if weights else None
 
 
 def _unreachable(audited: Audited, against: str) -> PrerequisiteError:

@@ -14,7 +14,7 @@ from repro.errors import ReproError, UsageError
 from repro.files import write_whole
 
 if TYPE_CHECKING:
-    from repro.pipeline import Options, Outcome
+    from repro.options import Options, Outcome
     from repro.progress import Watcher
     from repro.report import Report
 
@@ -102,7 +102,7 @@ def options(given: Mapping[str, Any]) -> Options:
     Raises:
         UsageError: an --assume that is no KEY=VALUE, or --offline together with a network.
     """
-    from repro.pipeline import Options
+    from repro.options import Options
     from repro.plan import Scale
 
     assume: dict[str, str] = {}

@@ -11,6 +11,7 @@ from repro.read.dialects import dialect_of
 from repro.read.document import document
 from repro.read.identity import identity_facts
 from repro.read.markdown import read_card
+from repro.read.own_section import authors_blocks, authors_text, own_lines
 from repro.read.stages import assign
 from repro.read.trainings import numbered
 from repro.spec import Spec
@@ -22,6 +23,7 @@ def read(data: bytes, source: str) -> tuple[Card, Spec]:
     `source` is a path as the user gave it, or repo@revision:README.md.
     """
     card = read_card(data, source)
+    card = replace(card, blocks=authors_blocks(card, own_lines(card.text)))
     return card, read_spec(card)
 
 
@@ -44,5 +46,5 @@ def read_spec(card: Card) -> Spec:
         claims=claims(doc, gathered, assignment, facts, code, dialect.trainer_logs),
         code=code,
         problems=card.problems,
-        text=card.text,
+        text=authors_text(card.text, own_lines(card.text)),
     )

@@ -1,0 +1,107 @@
+"""The measurements of one audit: the plan's stages trained, their checkpoints and the published model scored."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from repro.errors import PrerequisiteError
+from repro.evidence import RepoFile
+from repro.files import inside
+from repro.options import Audited, Options
+from repro.plan import Plan, Scale
+from repro.run import NO_ASSETS, Observer, Run
+from repro.score import Score
+
+ARGUMENTS = "training_args.bin"
+"""A pickle that trainers publish; no weights, never loaded."""
+
+MAX_PUBLISHED_GB = 4.0
+"""Published weights above this are not downloaded and scored unless asked for: that is a decision about money."""
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that scores, reports and speaks; `accelerate launch` starts others beside it."""
+    return os.environ.get("RANK", "0") in {"", "0"}
+
+
+def train(the_plan: Plan, audited: Audited, folder: Path, observer: Observer) -> Run:
+    """The plan's stages, trained or taken from the folder where they are finished."""
+    from repro.train.engine import AccelerateEngine
+
+    assets = NO_ASSETS
+    if the_plan.scale is Scale.FULL:
+        if audited.source is None:
+            raise PrerequisiteError(
+                "a full-scale run needs the base model and the data sets, and no place to look for them was given",
+                hint="give --source hub or --source FOLDER (laid out like the Hub), or --scale proxy",
+            )
+        from repro.gather.assets import fetch_assets
+
+        assets = fetch_assets(the_plan, audited.source, observer)
+    return AccelerateEngine().run(the_plan, assets, str(folder), observer)
+
+
+def load_run(folder: Path) -> Run | None:
+    """The finished run in a folder, or None."""
+    from repro.train.record import load_run as load
+
+    return load(folder)
+
+
+def score_run(finished: Run, folder: Path, options: Options, observer: Observer) -> tuple[Score, ...]:
+    """Scores of the base model and of every stage's checkpoint of every seed, on the run's held-out rows."""
+    scores: list[Score] = []
+    scores += _score(str(folder / finished.base_checkpoint), "base", None, finished, folder, options, observer)
+    for stage in finished.stages:
+        checkpoint = str(inside(folder, stage.checkpoint))
+        scores += _score(checkpoint, stage.name, stage.seed, finished, folder, options, observer)
+    return tuple(scores)
+
+
+def score_published(
+    audited: Audited, finished: Run | None, folder: Path, options: Options, observer: Observer
+) -> tuple[tuple[Score, ...], str]:
+    """Scores of the published model on the run's held-out rows, and a sentence when there are none."""
+    from repro.gather.assets import fetch_published
+
+    if finished is None:
+        return (), "The published model was not scored: there is no run whose held-out rows it could be scored on."
+    subject = next(iter(audited.evidence.role("subject")), None)
+    if subject is None or audited.source is None:
+        return (), "The published model was not scored: its repository could not be looked up."
+    size = _weights_gb(subject.files)
+    if size is None:
+        return (), f"The published model was not scored: {subject.source} holds no weights."
+    if size > MAX_PUBLISHED_GB and not options.score_published:
+        return (), (
+            f"The published model was not scored: its weights are {size:.1f} GB. "
+            "Give --score-published to download and score it."
+        )
+    checkpoint = fetch_published(audited.spec, audited.source)
+    return tuple(_score(checkpoint, "published", None, finished, folder, options, observer)), ""
+
+
+def _score(
+    checkpoint: str,
+    model: str,
+    seed: int | None,
+    finished: Run,
+    folder: Path,
+    options: Options,
+    observer: Observer,
+) -> list[Score]:
+    from repro.evaluate.harness import LmEvalHarness
+
+    data = [(kind, str(inside(folder, name))) for kind, name in finished.heldout]
+    label = model if seed is None else f"{model}-seed-{seed}"
+    place = folder / "scores" / label
+    scores = LmEvalHarness(limit=options.max_samples).score(checkpoint, model, data, str(place), observer)
+    return [dataclasses.replace(s, seed=seed) for s in scores]
+
+
+def _weights_gb(files: Iterable[RepoFile]) -> float | None:
+    weights = [f.size_bytes or 0 for f in files if f.path.endswith((".safetensors", ".bin")) and f.path != ARGUMENTS]
+    return sum(weights) / 1e9 if weights else None

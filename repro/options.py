@@ -1,0 +1,56 @@
+"""What was asked of one audit, what it works on, and what it leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.card import Card
+from repro.errors import PrerequisiteError
+from repro.evidence import Evidence, Source
+from repro.plan import Scale
+from repro.report import Report
+from repro.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for, as plain values."""
+
+    reports: Path = Path("reports")
+    scale: Scale = Scale.PROXY
+    assume: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    seed: int | None = None
+    num_seeds: int | None = None
+    source: str = "none"
+    """Where to look for what the card does not say: "none", "hub", or a folder laid out like one."""
+    endpoint: str | None = None
+    offline: bool = False
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    score_published: bool = False
+    """Download and score the published model whatever its size."""
+    max_samples: int | None = None
+    """At most so many held-out samples a task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A card read, with what was found outside it."""
+
+    data: bytes
+    card: Card
+    spec: Spec
+    evidence: Evidence
+    source: Source | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A report and the folder that holds it; `blocked` says what could not be done for want of a prerequisite."""
+
+    report: Report
+    folder: Path
+    blocked: PrerequisiteError | None = None

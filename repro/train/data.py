@@ -20,6 +20,8 @@ from repro.train.synthetic import preference_rows, sft_rows
 
 HELDOUT_ROWS = 400
 """Held-out rows of each kind, at most: enough to see a score move by five points, cheap enough for a laptop."""
+FULL_HELDOUT_ROWS = 2000
+"""The same at full scale: the whole test split of most data sets, so that a score claimed on it meets its own rows."""
 SAMPLED = Mapping[str, Any]
 
 
@@ -142,16 +144,18 @@ def heldout_rows(plan: Plan, assets: Assets, cache: Path) -> dict[str, list[dict
                 part = rows.parts[number]
                 unused = np.setdiff1d(np.arange(len(part.table)), part.rows)
                 candidates.setdefault(kind, []).append(Part(part.table, unused))
-    return {kind: kept for kind, parts in candidates.items() if (kept := _unseen(Mixture(parts), seen))}
+    return {
+        kind: kept for kind, parts in candidates.items() if (kept := _unseen(Mixture(parts), seen, FULL_HELDOUT_ROWS))
+    }
 
 
-def _unseen(rows: Sequence[Mapping[str, Any]], seen: set[bytes]) -> list[dict[str, Any]]:
+def _unseen(rows: Sequence[Mapping[str, Any]], seen: set[bytes], limit: int) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = []
     for number in np.random.RandomState(42).permutation(len(rows)):
         row = rows[int(number)]
         if _prompt_hash(row) not in seen:
             kept.append(json.loads(json.dumps(dict(row), default=str)))
-        if len(kept) == HELDOUT_ROWS:
+        if len(kept) == limit:
             break
     return kept
 

@@ -12,6 +12,8 @@ from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import DatasetRef, Spec, Stage
 
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+"""A repository's id, as against a path or an address."""
 _SEED = re.compile(
     r"\bseed\b\W{0,3}(?:of|=|:|is)?\W{0,3}\d+|\|\s*(?:random |data |sampling |training )*seed\s*\|", re.IGNORECASE
 )
@@ -91,7 +93,7 @@ def dataset_revision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Fix: Write the commit hash (or a tag) that was downloaded beside the data set's name.
     Sources: https://huggingface.co/docs/datasets/loading#hugging-face-hub; alignment-handbook PR 88
     """
-    named = [d for d in _sets(spec) if "/" in d.repo_id]
+    named = [d for d in _sets(spec) if _REPOSITORY.fullmatch(d.repo_id)]
     if not named:
         if _sets(spec):
             return [

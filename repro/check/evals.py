@@ -49,7 +49,7 @@ WITHOUT_SHOTS = frozenset({"alpacaeval", "mtbench", "ifeval", "humaneval", "mbpp
 """Benchmarks whose prompt is fixed."""
 _HARNESS = re.compile(
     r"\blm[-_ ]?eval(?:uation)?(?:[-_ ]harness)?\b|\bevaluation[- ]harness\b|\blighteval\b"
-    r"|\bolmes\b|\bopencompass\b|\bfastchat\b"
+    r"|\bolmes\b|\bopencompass\b"
     r"|\bopen[- _]?llm[- _]?leaderboard\b|\bbigcode[-_ ]evaluation\b|\bevalplus\b"
     r"|\bllm[-_ ]foundry\b|\bdeepeval\b|\bhelm\b"
     r"|\balpaca[-_ ]?eval\b|\bmt[-_ ]?bench\b|\bsimple[-_ ]evals\b|\bllm[- ]?jp[- ]eval\b",
@@ -235,7 +235,8 @@ def harness_version(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     said = search(spec, _HARNESS) if claims else []
     if not claims or not (named or said):
         return [absent("No benchmark score names a harness.")]
-    where = said[0].span if said else named[0].span
+    where = next((f.span for c in named for f in c.conditions if f.key == "harness" and f.span), None)
+    where = where or (said[0].span if said else named[0].span)
     if any(_has(c, "harness_version") for c in claims):
         return [passed("The harness is stated with a version.", where)]
     if hits := search(spec, _HARNESS_VERSION):

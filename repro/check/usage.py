@@ -59,10 +59,13 @@ def code_parses(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         span = source_span(snippet.block, snippet.line or 1)
         if snippet.hopeless:
             found.append(
-                unknown(f"A block with placeholders or of unusual size does not parse ({snippet.problem}).", span)
+                unknown(
+                    f"A block with placeholders or of unusual size does not parse ({snippet.problem.rstrip('.')}).",
+                    span,
+                )
             )
         else:
-            found.append(failed(f"The block does not parse: {snippet.problem}.", span))
+            found.append(failed(f"The block does not parse: {snippet.problem.rstrip('.')}.", span))
     return found or [
         passed(f"{len(snippets)} Python block{'s parse' if len(snippets) > 1 else ' parses'}.", snippets[0].block.span)
     ]

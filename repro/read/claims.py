@@ -24,7 +24,7 @@ def claims(
     `trainer_logs` says that the card's tables come from a trainer that logs means since its last log.
     """
     ledger = Ledger()
-    _identity(ledger, facts)
+    _identity(ledger, doc, facts)
     for stage in assignment.stages:
         cells = {s.span: s.cell for s in gathered.statements if s.cell is not None}
         _configuration(ledger, stage, cells)
@@ -36,7 +36,7 @@ def claims(
     return tuple(ledger.claims)
 
 
-def _identity(ledger: Ledger, facts: tuple[AnyFact, ...]) -> None:
+def _identity(ledger: Ledger, doc: Document, facts: tuple[AnyFact, ...]) -> None:
     for key, words in _IDENTITY:
         seen: set[Value | None] = set()
         for fact in facts:
@@ -50,7 +50,8 @@ def _identity(ledger: Ledger, facts: tuple[AnyFact, ...]) -> None:
                 name = "dataset" if key == "datasets" else key
                 printed = str(value) if isinstance(fact.value, tuple) else fact.printed
                 text = f"{words}: {value if value is not None else fact.printed}"
-                ledger.add(Claim(f"identity.{name}", ClaimKind.IDENTITY, text, printed, fact.span, value))
+                span = doc.locate(fact.span, printed) if isinstance(fact.value, tuple) else fact.span
+                ledger.add(Claim(f"identity.{name}", ClaimKind.IDENTITY, text, printed, span, value))
 
 
 def _configuration(ledger: Ledger, stage: Stage, cells: dict[Span, Cell]) -> None:

@@ -12,7 +12,20 @@ from repro.read.values import fold
 REPO_ID = re.compile(r"(?<![\w./@-])[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?<![.-])(?![\w/])")
 _HUB = re.compile(r"^https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<path>[^?#\s]+)", re.IGNORECASE)
 _NOT_A_MODEL = frozenset(
-    ("datasets", "spaces", "docs", "blog", "papers", "collections", "models", "organizations", "tasks", "learn", "join")
+    (
+        "datasets",
+        "viewer",
+        "spaces",
+        "docs",
+        "blog",
+        "papers",
+        "collections",
+        "models",
+        "organizations",
+        "tasks",
+        "learn",
+        "join",
+    )
 )
 _ABOUT_TRAINING = re.compile(
     r"\b(?:train\w*|hyper-?parameters?|fine-?tun\w*|recipe|config\w*|procedure|sft|dpo|alignment|setup|optimi[sz]ation)\b",
@@ -108,6 +121,17 @@ class Document:
                 return Span(span.source, number, number, column + 1, column + len(printed))
         return span
 
+    def names_another(self, block: Block) -> bool:
+        """Whether a list item is an entry about another model: it begins with a link to that model's repository."""
+        lead = next((link for link in block.links), "")
+        kind, found = hub_id(lead)
+        named = f"{self.lines[block.span.line - 1]:.200}"
+        return (
+            kind == "model"
+            and not self.is_own_name(found)
+            and re.match(r"\s*(?:[-*+]|\d+[.)])\s+[*_`]*\[", named) is not None
+        )
+
     def is_own_name(self, name: str) -> bool:
         folded = fold(name.rsplit("/", 1)[-1]).replace(" ", "")
         return bool(folded) and any(folded == own.replace(" ", "") for own in self.names)
@@ -145,7 +169,7 @@ def hub_id(link: str) -> tuple[str, str]:
     if match is None:
         return "", ""
     parts = [part for part in match["path"].split("/") if part]
-    if len(parts) >= 2 and parts[0] == "datasets":
+    if len(parts) >= 2 and parts[0] == "datasets" and parts[1] != "viewer":
         return "dataset", "/".join(parts[1:3]) if len(parts) >= 3 and parts[2] not in ("tree", "blob") else parts[1]
     if not parts or parts[0] in _NOT_A_MODEL:
         return "", ""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from repro.card import BlockKind, Span, Yaml
 from repro.read.code_blocks import models_in_code
 from repro.read.document import REPO_ID, Document
-from repro.read.prose import framework_of
+from repro.read.frameworks import framework_of
 from repro.read.statement import Gathered, Statement
 from repro.read.values import fold, left_open
 from repro.spec import AnyFact, Fact, Origin
@@ -29,6 +29,10 @@ _FAMILIES_WORDS = (
     "learning training trained fine tuned tuning direct dpo sft agent multi text generation open source data card"
 )
 _FAMILIES = frozenset(_FAMILIES_WORDS.split())
+_OTHER_MODEL_WORDS = (
+    "pretrain pretrained base sft dpo rl lora qlora adapter instruct chat gguf gptq awq llama merged delta"
+)
+_OTHER_MODEL = frozenset(_OTHER_MODEL_WORDS.split())
 _MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
 _MONTHS = {m: i for i, m in enumerate(_MONTH_NAMES.split(), start=1)}
 _ENTRY = re.compile(r"@\w+\s*\{(?P<body>.*?)(?=^\s*@\w+\s*\{|\Z)", re.DOTALL | re.MULTILINE)
@@ -136,8 +140,10 @@ def _model_ids(doc: Document, gathered: Gathered) -> Iterator[AnyFact]:
 
 def _resembles(doc: Document, repo: str) -> bool:
     """Whether a repository's name shares a word with the card's own names that no other family's model would."""
-    words = {w for w in fold(repo.rsplit("/", 1)[-1]).split() if len(w) > 3} - _FAMILIES
-    return any(words & set(name.split()) for name in doc.names)
+    every = set(fold(repo.rsplit("/", 1)[-1]).split())
+    words = {w for w in every if len(w) > 3} - _FAMILIES
+    # A checkpoint before or after the card's own shares its name but for such a word.
+    return any(words & set(name.split()) and not (every ^ set(name.split())) & _OTHER_MODEL for name in doc.names)
 
 
 def _dates(doc: Document, said: tuple[Statement, ...]) -> Iterator[AnyFact]:

@@ -25,6 +25,11 @@ _IDENTITY_WORDS = "base_model dataset framework hardware license method date"
 _IDENTITY = frozenset(_IDENTITY_WORDS.split())
 
 
+_ACHIEVED = re.compile(
+    r"(?i)\bachieves? the following results\b|\bresults? on the (?:evaluation|validation|test) set\b"
+)
+
+
 def read_lists(doc: Document) -> Gathered:
     """Statements of lists whose items are "label: value"."""
     found: list[Statement] = []
@@ -53,7 +58,7 @@ def _versions(block: Block) -> bool:
 def _pair(text: str) -> tuple[str, str] | None:
     match = _PAIR.match(text[:1000])
     if match and len(match["label"].split()) <= 9:
-        return match["label"].strip(" *`"), match["value"].strip()
+        return match["label"].strip(" *`"), match["value"].strip().rstrip(",;")
     loose = _LOOSE.match(text[:200])
     return (loose["label"].strip(), loose["value"].strip()) if loose and term(loose["label"]) else None
 
@@ -62,6 +67,8 @@ def _group(doc: Document, group: list[tuple[int, str, str, str]]) -> list[Statem
     """The statements of one list, when it is one of hyperparameters or attributes."""
     if not group:
         return []
+    if _ACHIEVED.search(doc.introduction(group[0][0])):
+        return []  # scores of a validation: "epoch: 2.11" there is when, not how long
     keys = [key for _, _, _, key in group if key]
     telling = sum(key in TELLING for key in keys)
     index = group[0][0]
@@ -77,7 +84,7 @@ def _group(doc: Document, group: list[tuple[int, str, str, str]]) -> list[Statem
             if is_training:
                 found.extend(statements(doc, key, label, cell, _stage(label) or hint, "list"))
         elif key in _IDENTITY:
-            if not doc.elsewhere(index) and len(value) < 300:
+            if not doc.elsewhere(index) and len(value) < 300 and not _of_another(doc, place):
                 found.extend(statements(doc, key, label, cell, hint, "list"))
         elif not key and is_training and telling >= 2 and re.fullmatch(r"[A-Za-z][\w ]{1,40}", label):
             name = fold(label).replace(" ", "_")
@@ -86,6 +93,17 @@ def _group(doc: Document, group: list[tuple[int, str, str, str]]) -> list[Statem
             kept = None if open_ else plain_value(read) if read and not read.unit else value[:300]
             found.append(Statement(name, value[:300], cell.span, kept, read, why, hint, label, "list", None, False))
     return [replace(s, cell=None, medium="list", group=index) for s in found]
+
+
+def _of_another(doc: Document, place: int) -> bool:
+    """Whether a nested item stands under an entry about another model: its licence is not this card's."""
+    block = doc.blocks[place]
+    for before in reversed(doc.blocks[max(0, place - 20) : place]):
+        if before.kind is not BlockKind.LIST_ITEM:
+            return False
+        if before.level < block.level:
+            return doc.names_another(before)
+    return False
 
 
 def _stage(label: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from repro.card import Span, Yaml
 from repro.read.document import Document
+from repro.read.scores import without_shots
 from repro.read.statement import Gathered, Result
 from repro.read.values import fold, left_open, number
 from repro.spec import AnyFact, Fact, Origin
@@ -43,9 +44,12 @@ def read_model_index(doc: Document) -> Gathered:
         shots = re.search(r"(?i)[\s,]*\(\s*\d{1,3}[- ]?shots?\s*\)", name)
         if shots and _text(_mapping(dataset.get("args")), "num_few_shot"):
             name = (name[: shots.start()] + name[shots.end() :]).strip()
-        results.append(
-            Result(name or "evaluation", kind or "score", printed, place, read, _conditions(result, metric, place))
-        )
+        conditions = _conditions(result, metric, place)
+        bare, few = without_shots(kind, place)
+        if few and not any(f.key == "num_fewshot" for f in conditions):
+            # "ARC (25-shot)" is a benchmark, whatever data set the entry is filed under.
+            name, kind, conditions = bare, "score", (*conditions, *few)
+        results.append(Result(name or "evaluation", kind or "score", printed, place, read, conditions))
     return Gathered(results=tuple(results))
 
 

@@ -40,6 +40,7 @@ _SPELLINGS: dict[str, str] = {
     "number of training steps|num training steps|total train steps|optimiser steps|gradient steps|update steps|"
     "total optimiser steps|final step|global step",
     "lr_scheduler_type": "lr scheduler type|lr schedule|lr scheduler|scheduler|learning rate schedule|"
+    "learning rate scheduling strategy|"
     "learning rate scheduler|scheduler type|lr schedule type|learning rate scheduler type|schedule|"
     "learning rate decay|lr decay|lr decay style|lr decay schedule|schedule type|learning rate schedule type",
     "warmup_ratio": "warmup ratio|lr scheduler warmup ratio|warm up ratio|warmup fraction|warmup proportion|"
@@ -60,11 +61,12 @@ _SPELLINGS: dict[str, str] = {
     "adam_beta2": "adam beta2|adam beta 2|beta2|beta 2|β2",
     "adam_betas": "betas|adam betas|adamw betas|optimizer betas|beta1 beta2|β1 β2|beta 1 beta 2",
     "adam_epsilon": "adam epsilon|epsilon|eps|adam eps|adamw epsilon|ε|optimizer epsilon",
-    "weight_decay": "weight decay|weigth decay|wd|l2 weight decay|weightdecay",
+    "weight_decay": "weight decay|weight decay factor|weigth decay|wd|l2 weight decay|weightdecay",
     "max_grad_norm": "max grad norm|gradient clipping|grad clip|max gradient norm|gradient clip|clip grad|"
     "gradient clip norm|gradient norm clipping|grad clipping|gradient clip val|gradient clipping norm|"
     "grad norm clipping|max norm|clip grad norm|gradient clipping threshold",
-    "precision": "precision|mixed precision|mixed precision training|dtype|training precision|compute dtype|"
+    "precision": "precision|floating point precision|floating point precisions|mixed precision|"
+    "mixed precision training|dtype|training precision|compute dtype|"
     "data type|training regime|training dtype|torch dtype|numerical precision|numeric precision",
     "bf16": "bf16|bfloat16",
     "fp16": "fp16|float16",
@@ -152,6 +154,7 @@ METHOD_TITLES = {
     "reward": "reward modelling",
     "pretraining": "pretraining",
     "fine-tuning": "fine-tuning",
+    "training": "training",
 }
 STAGE_ORDER = ("pretraining", "sft", "fine-tuning", "reward", "dpo")
 """Stages in the order in which they are trained; methods not named come last."""
@@ -161,6 +164,14 @@ _AFFIXES = re.compile(
     r"|(?: (?:used|value|hyperparameter|setting|s))+$"
 )
 _METHOD_WORD = re.compile(r"\b(dpo|sft|orpo|kto|simpo|ipo|cpo|grpo|ppo)\b")
+
+
+_NEGATED = re.compile(
+    r"\b(?:not|never|without|isn't|wasn't|hasn't|neither|nor|unlike|instead of|rather than|no)\b(?! only\b)"
+    r"[^.,;:!?()\n]{0,120}",
+    re.I,
+)
+"""What a clause denies: "this is not an instruction-tuned model" names no method."""
 
 
 def term(label: str) -> tuple[str, str] | None:
@@ -184,7 +195,7 @@ def term(label: str) -> tuple[str, str] | None:
 
 def methods_in(text: str) -> tuple[str, ...]:
     """The training methods that a text names, each once, in the order in which it first names them."""
-    text = text.replace("_", " ")
+    text = _NEGATED.sub(" ", text.replace("_", " "))
     found = [(match.start(), name) for name, pattern in METHOD_PATTERNS if (match := pattern.search(text))]
     return tuple(name for _, name in sorted(found))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from repro.number import Number
+from repro.read.optimization import betas, optimizer, scheduler
+from repro.read.statement import Parameter
 from repro.read.values import as_int, boolean, fold, left_open, number, plain_value, share
-from repro.spec import Value
 
 OPEN = "left open on the card"
 _INTEGERS_WORDS = (
@@ -19,6 +18,8 @@ _FLOATS_WORDS = "learning_rate label_smoothing adam_beta1 adam_beta2 adam_epsilo
 _FLOATS = frozenset(_FLOATS_WORDS.split())
 _EITHER_WORDS = "num_epochs beta"
 _EITHER = frozenset(_EITHER_WORDS.split())
+NUMERIC = _INTEGERS | _FLOATS | _EITHER
+"""Keys whose values are numbers."""
 _BOOLEANS_WORDS = "gradient_checkpointing packing"
 _BOOLEANS = frozenset(_BOOLEANS_WORDS.split())
 _PRECISIONS = (
@@ -50,17 +51,6 @@ _NUMERALS = "zero one two three four five six seven eight nine ten eleven twelve
 _COUNTS = {word: count for count, word in enumerate(_NUMERALS.split())}
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One value in standard form."""
-
-    key: str
-    printed: str
-    value: Value | None
-    number: Number | None = None
-    why: str = ""
-
-
 def interpret(key: str, printed: str, label: str = "") -> tuple[Parameter, ...]:
     """What a printed value says of `key`; several parameters where one cell holds several (an optimizer's betas).
 
@@ -70,9 +60,9 @@ def interpret(key: str, printed: str, label: str = "") -> tuple[Parameter, ...]:
     if left_open(printed) and not (key in ("max_grad_norm", "warmup") and printed.lower() == "none"):
         return (Parameter(key if key != "warmup" else "warmup_ratio", printed, None, None, OPEN),)
     if key == "optimizer":
-        return _optimizer(printed)
+        return optimizer(printed)
     if key == "adam_betas":
-        return _betas(printed) or (Parameter("adam_beta1", printed, None, None, "not a pair of numbers"),)
+        return betas(printed) or (Parameter("adam_beta1", printed, None, None, "not a pair of numbers"),)
     if key in ("warmup", "warmup_ratio", "warmup_steps"):
         return (_warmup(key, printed),)
     if key in _INTEGERS:
@@ -177,62 +167,6 @@ def _warmup(key: str, printed: str) -> Parameter:
     return Parameter("warmup_steps", printed, steps, read, "" if steps is not None else "not a whole number")
 
 
-def scheduler(printed: str) -> str:
-    """A schedule's standard name ("Linear" -> "linear"); what is not one of them stays as printed, in lower case."""
-    folded = fold(re.sub(r"(?i)schedulertype\.", "", printed))
-    plain = re.sub(r"\b(?:schedule|scheduler|decay|annealing|learning rate|lr|to 0|to zero|with|and|a)\b", " ", folded)
-    plain = " ".join(plain.split())
-    names = {
-        "linear": "linear", "linear warmup linear": "linear", "warmup linear": "linear",
-        "cosine": "cosine", "warmup cosine": "cosine", "cosine warmup": "cosine",
-        "linear warmup cosine": "cosine", "cosine linear warmup": "cosine", "constant": "constant",
-        "constant warmup": "constant_with_warmup", "polynomial": "polynomial", "inverse sqrt": "inverse_sqrt",
-        "cosine restarts": "cosine_with_restarts", "none": "constant",
-    }  # fmt: skip
-    return names.get(plain, folded.replace(" ", "_"))
-
-
-def _optimizer(printed: str) -> tuple[Parameter, ...]:
-    lowered = printed.lower()
-    folded = fold(re.sub(r"(?i)optimizernames\.", "", printed))
-    why = ""
-    match = re.search(
-        r"\b((?:paged )?adamw?(?: \w*bit| torch| hf| apex| bnb| anyprecision| fused| 8bit| 32bit)*)\b", folded
-    )
-    name = match.group(1) if match else folded.split(" with ")[0].split(" optimizer")[0].strip()
-    if match:
-        if "8bit" in name:
-            name = "adamw_8bit" if "adamw" in name else "adam_8bit"
-        elif "adamw" in name:
-            name = "adamw"
-        elif re.match(r"adam with betas=\(", lowered):
-            # transformers/modelcard.py before 4.46 prints "Adam with betas" for every optimizer but Adafactor.
-            name, why = "adamw", "generated cards of this form print Adam for the Trainer's default, AdamW"
-        else:
-            name = "adam"
-    found = [Parameter("optimizer", printed, name.replace(" ", "_"), None, why)]
-    found.extend(_betas(printed) if re.search(r"(?i)beta|β|\(\s*0?\.\d+\s*,\s*0?\.\d+\s*\)", printed) else ())
-    if epsilon := re.search(r"(?i)(?:epsilon|\beps|ε)\s*(?:=|:|of)?\s*([\d.]+(?:e[-+]?\d+)?)", printed):
-        found.extend(_named("adam_epsilon", epsilon.group(1)))
-    if decay := re.search(r"(?i)weight[_ ]decay\s*(?:=|:|of)?\s*([\d.]+(?:e[-+]?\d+)?)", printed):
-        found.extend(_named("weight_decay", decay.group(1)))
-    return tuple(found)
-
-
-def _betas(printed: str) -> tuple[Parameter, ...]:
-    pair = re.search(r"[(\[]?\s*(0?\.\d+)\s*[,/;]\s*(0?\.\d+)\s*[)\]]?", printed)
-    if pair is None:
-        pair = re.search(r"(?i)(?:beta|β)_?1\s*[=:]\s*(0?\.\d+).{0,12}(?:beta|β)_?2\s*[=:]\s*(0?\.\d+)", printed)
-    if pair is None:
-        return ()
-    return _named("adam_beta1", pair.group(1)) + _named("adam_beta2", pair.group(2))
-
-
-def _named(key: str, printed: str) -> tuple[Parameter, ...]:
-    read = number(printed.rstrip("."))
-    return (Parameter(key, printed.rstrip("."), read.value, read),) if read else ()
-
-
 def precisions_in(printed: str) -> tuple[str, ...]:
     """The numeric formats that a text names, in the order in which it names them."""
     found = [(m.start(), name) for name, pattern in _PRECISIONS if (m := re.search(pattern, printed.lower()))]
@@ -242,6 +176,8 @@ def precisions_in(printed: str) -> tuple[str, ...]:
 def _precision(key: str, printed: str) -> tuple[Parameter, ...]:
     if key in ("bf16", "fp16"):
         return (Parameter("precision", printed, key),) if boolean(printed) else ()
+    if key == "precision" and number(printed) is not None:
+        return ()  # the score of that name
     if "native amp" in printed.lower():
         return (Parameter(key, printed, "fp16", None, "the Trainer prints Native AMP for fp16 only"),)
     named = precisions_in(printed)

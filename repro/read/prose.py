@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from repro.card import Block, BlockKind, Span
 from repro.read.document import Document, hub_id, stage_in
+from repro.read.frameworks import framework_in
 from repro.read.names import METHOD_TITLES, methods_in
 from repro.read.parameters import interpret
 from repro.read.statement import Gathered, Statement
@@ -29,7 +30,7 @@ _SHARE = re.compile(
 )
 _NOT_SHARE = re.compile(
     r"(?i)\b(?:valid\w*|held|test|evaluat\w*|dev|accuracy|improv\w*|better|worse|of the (?:time|parameters|tokens)|"
-    r"faster|memory|reduc(?:es|ed|tion)|flipped|noise|win|parameters|weights)\b"
+    r"cases|instances|masked|tokens?|words|steps|faster|memory|reduc(?:es|ed|tion)|flipped|noise|win|parameters|weights)\b"
 )
 _IS = r"\s*(?:of|=|:|is|was|set to|at)?\s*"
 _PATTERNS: dict[str, str] = {
@@ -53,16 +54,13 @@ _BASE = re.compile(
     r"(?i)\b(?:fine-?tuned|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned)\s+(?:\w+\s+){0,3}?"
     r"(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+(?:the\s+)?(?:base\s+model\s+)?$"
 )
-_FRAMEWORKS: tuple[tuple[str, str], ...] = (
-    ("open-instruct", r"open[-_ ]instruct"), ("trl", r"\btrl\b"), ("axolotl", r"\baxolotl\b"),
-    ("llama-factory", r"\bllama[-_ ]?factory\b"), ("unsloth", r"\bunsloth\b"),
-    ("alignment-handbook", r"\balignment[- ]handbook\b"), ("torchtune", r"\btorchtune\b"),
-    ("nemo-aligner", r"\bnemo[- ]aligner\b"), ("openrlhf", r"\bopenrlhf\b"), ("ms-swift", r"\b(?:ms-)?swift\b"),
-    ("transformers", r"\btransformers\b"), ("autotrain", r"\bautotrain\b"),
-)  # fmt: skip
-_BUILT = re.compile(
-    r"(?i)\b(?:built|trained|fine-?tuned|train(?:ing)?|made|tuned)\b[^.]{0,60}?\b(?:using|with|on|by|via|in|framework|codebase|library)\b"
+_OF_THE_CARD = re.compile(
+    r"(?i)\b(?:card|readme|document\w*|description|text)\s+(?:is\s+|was\s+)?\w+\s+from\s+(?:the\s+)?$"
 )
+_BUILT = re.compile(
+    r"(?i)\b(?:built|trained|fine-?tuned|training|made|tuned)\b[^.;]{0,60}?\b(?:using|with|by|via|in)\b(?P<tool>[^.;]{0,60})"
+)
+_NO_TOOL = re.compile(r"(?i)\bcompatible\b|\bhow to\b|\bload(?:ed|ing|s)?\b|\bbe used\b|\bsimilar to\b|\bexample\b")
 _METHOD_SENTENCE = re.compile(
     r"(?i)\b(?:trained|fine-?tuned|aligned|tuned|optimi[sz]ed|training|post-?trained)\b[^.]{0,80}?\b(?:with|using|via|through|by)\b[^.]{0,80}"
     r"|^(?:a |an |the )?[^.]{0,80}\bmodel (?:trained|fine-?tuned|aligned)\b"
@@ -84,12 +82,6 @@ def read_prose(doc: Document) -> Gathered:
     return Gathered(statements=tuple(found))
 
 
-def framework_of(text: str) -> str:
-    """The training framework that a text names, or empty: "allenai/open-instruct" is "open-instruct"."""
-    lowered = text.lower()
-    return next((name for name, pattern in _FRAMEWORKS if re.search(pattern, lowered)), "")
-
-
 def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str) -> Iterator[Statement]:
     named = methods_in(sentence)
     stage = named[0] if len(named) == 1 else hint if not named else ""
@@ -101,18 +93,21 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str)
                 yield Statement(p.key, p.printed, place, p.value, p.number, p.why, stage, "", "prose")
 
     if (built := _BUILT.search(sentence)) and not _OTHERS.search(sentence):
-        name = framework_of(sentence[built.start() :])
-        if name:
-            place = doc.locate(block.span, name)
-            yield Statement("framework", name, place, name, None, "", stage, "", "prose")
+        name, printed = framework_in(built["tool"])
+        if name and not _NO_TOOL.search(sentence[: built.end()]):
+            place = doc.locate(block.span, printed)
+            yield Statement("framework", printed, place, name, None, "", stage, "", "prose")
     if named and len(named) <= 2 and _METHOD_SENTENCE.search(sentence) and not _OTHERS.search(sentence):
         for name in (n for n in named if n != "pretraining"):
             title = METHOD_TITLES.get(name, name.upper())
             yield Statement("method", title, block.span, title, None, "", "", "", "prose")
     if match := _SHARE.search(sentence):
-        samples = re.search(r"(?i)\b(?:sample|subset|subsample|random)\b", match.group(0))
         # "10% of data (reduced capability ...)": what stands in brackets is about something else.
-        about = sentence[max(0, match.start() - 60) : match.start()] + re.split(r"[(;,]", match.group(2))[0]
+        clause = re.split(r"[(;,]", match.group(2))[0]
+        samples = re.search(
+            r"(?i)\b(?:sample|subset|subsample|random)\b", match.group(0)[: match.start(2) - match.start()] + clause
+        )
+        about = sentence[max(0, match.start() - 60) : match.start()] + clause
         if (samples or re.search(r"(?i)\btrained\b|\bfine-?tuned\b", sentence)) and not _NOT_SHARE.search(about):
             yield from made("dataset_fraction", match.group(1))
             if rows := re.search(
@@ -140,14 +135,19 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
     if not block.links:
         return
     source = "\n".join(doc.lines[block.span.line - 1 : block.span.end_line])
+    about_another = doc.names_another(block)
     for match in re.finditer(r"\[([^\[\]]*)\]\(\s*<?([^()\s>]+)", source[:20_000]):
         text, link = match.group(1).strip("`*"), match.group(2)
         kind, found = hub_id(link)
+        if block.kind is BlockKind.LIST_ITEM and about_another:
+            continue
         before = " ".join(source[max(0, match.start() - 160) : match.start()].split()) + " "
         if text == "None" and link.rstrip("/").endswith("/None") and _BASE.search(before):
             why = "left open on the card"
             yield Statement("base_model", text, doc.locate(block.span, text), None, None, why, "", "", "prose")
-        elif kind == "model" and _BASE.search(before) and not doc.is_own_name(found):
+        elif (
+            kind == "model" and _BASE.search(before) and not _OF_THE_CARD.search(before) and not doc.is_own_name(found)
+        ):
             yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
         elif kind == "dataset" and re.search(
             r"(?i)\b(?:train(?:ed)?|fine-?tuned|sample|subset|aligned)\b[^.]{0,80}\b(?:on|from|of|with|using)\b[^.\[]{0,60}$",

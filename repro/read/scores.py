@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from repro.card import Block, BlockKind, Cell, Table
+from repro.card import Block, BlockKind, Cell, Span, Table
 from repro.read.document import Document, stage_in
 from repro.read.names import TRAINING, method_of, term
 from repro.read.statement import Gathered, Reading, Result
@@ -40,7 +40,7 @@ _METRIC_NAMES = (
     "perplexity",
     "wer",
 )
-_SHOTS_IN_LABEL = re.compile(r"(?i)[\s,]*\(?\b(\d{1,3})[- ]?shots?\b\)?|[\s,]*\((\d{1,3})\)$")
+_SHOTS_IN_LABEL = re.compile(r"(?i)[\s,]*\(?\b(\d{1,3})[- ]?shots?\b\)?|[\s,]*\((\d{1,3})(?:[- ]s)?\)[\s⬆⬇↑↓\ufe0f]*$")
 _PLAIN_METRICS = re.compile(
     r"^(?:accuracy|acc|acc norm|exact match|em|f1|f1 score|precision|recall|bleu|rouge \w+|perplexity|wer|cer|map|mrr|"
     r"auc|reward accuracy|preference accuracy|win rate|macro f1|micro f1|mse|rmse|mae|r2)$"
@@ -165,7 +165,7 @@ def _long(
         if task is None and not _PLAIN_METRICS.match(fold(measure)):
             name, measure = measure, "score"  # leaderboards head the column of tasks "Metric"
         name, few = without_shots(
-            name.lstrip("-| ").strip() or "evaluation", row[task if task is not None else metric or 0]
+            name.lstrip("-| ").strip() or "evaluation", row[task if task is not None else metric or 0].span
         )
         own.extend(few if not any(f.key == "num_fewshot" for f in own) else ())
         yield Result(
@@ -180,14 +180,14 @@ def _long(
         )
 
 
-def without_shots(name: str, cell: Cell) -> tuple[str, tuple[AnyFact, ...]]:
+def without_shots(name: str, span: Span) -> tuple[str, tuple[AnyFact, ...]]:
     """A task's name without the number of shots that it may bear, and that number as a condition."""
     match = _SHOTS_IN_LABEL.search(name)
     if match is None or not name[: match.start()].strip():
         return name, ()
     count = int(match.group(1) or match.group(2))
     bare = (name[: match.start()] + name[match.end() :]).strip(" ,")
-    return bare, (Fact("num_fewshot", count, Origin.STATED, match.group(0).strip(" ,"), cell.span),)
+    return bare, (Fact("num_fewshot", count, Origin.STATED, match.group(0).strip(" ,⬆⬇↑↓\ufe0f"), span),)
 
 
 def _fact(key: str, value: int | str | None, cell: Cell) -> AnyFact:
@@ -231,7 +231,7 @@ def _by_model_columns(
                 own.append(_fact("num_fewshot", as_int(count), row[shots]))
             name = row[metric].text if metric is not None else "score"
             cell = row[column]
-            label, few = without_shots(row[task].text, row[task])
+            label, few = without_shots(row[task].text, row[task].span)
             own.extend(few if not any(f.key == "num_fewshot" for f in own) else ())
             yield Result(label, name, cell.text, cell.span, read, tuple(own), cell, stage=stage)
 
@@ -254,6 +254,5 @@ def _by_model_rows(doc: Document, table: Table, heads: list[str], conditions: tu
             continue
         if re.fullmatch(r"\d+(?:\.\d+)?\s?[BM]", cell.text.strip()):
             continue
-        yield Result(
-            table.header[column].text, _metric_name(heads[column]), cell.text, cell.span, read, conditions, cell
-        )
+        label, few = without_shots(table.header[column].text, table.header[column].span)
+        yield Result(label, _metric_name(heads[column]), cell.text, cell.span, read, (*conditions, *few), cell)

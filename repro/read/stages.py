@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from repro.card import Span
 from repro.read.document import Document
+from repro.read.frameworks import framework_of
 from repro.read.names import METHOD_TITLES, STAGE_ORDER, TRAINING, method_of, methods_in
-from repro.read.prose import framework_of
 from repro.read.statement import Gathered, Part, Statement
-from repro.read.trainings import AFTER_SFT, card_method, stage_names, unnamed
+from repro.read.trainings import AFTER_SFT, EITHER, card_method, either, stage_names, unnamed
 from repro.read.values import fold
 from repro.spec import AnyFact, DatasetRef, Fact, Origin, Stage, missing
 
@@ -28,6 +28,8 @@ class _Draft:
 
     name: str
     part: Part | None = None
+    method: str = ""
+    """What to call its method, where no statement of a method is taken."""
     statements: list[Statement] = field(default_factory=list)
 
 
@@ -47,6 +49,8 @@ class Assignment:
 def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Assignment:
     """The card's stages in the order of training, every training statement assigned to one of them."""
     method = card_method(doc, gathered)
+    unsettled = either(doc, gathered, method)
+    method = "" if unsettled else method
     structured = [s for s in gathered.statements if s.key in TRAINING and s.medium != "prose" and s.medium != "diagram"]
     unhinted = any(not s.stage for s in structured) or any(not r.stage for r in gathered.readings)
     wanted = [p.stage for p in gathered.parts]
@@ -55,7 +59,7 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     if method in AFTER_SFT:
         wanted += [s.stage for s in gathered.statements if s.key == "stage"]
     hints = list(dict.fromkeys(hint for hint in wanted if hint))
-    stem = method or unnamed(doc, gathered)
+    stem = "training" if unsettled else method or unnamed(doc, gathered)
     names = stage_names(hints, stem)
     drafts = {name: _Draft(name) for name in dict.fromkeys(names.values())}
     if method and method not in drafts:
@@ -72,9 +76,12 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     ends = [draft.name for draft in ordered if re.sub(r"-\d+$", "", draft.name) == method]
     default = ends[-1] if ends else (ordered[-1].name if ordered else "")
     for statement in gathered.statements:
-        target = names.get(statement.stage, statement.stage) if statement.stage else default
+        target = names.get(statement.stage, statement.stage) if statement.stage and not unsettled else default
         if target in drafts and (statement.key in TRAINING or statement.key in _STAGE_KEYS or not statement.known):
             drafts[target].statements.append(statement)
+    ordered = _as_told(ordered, gathered.parts)
+    if unsettled and default:
+        drafts[default].method = EITHER
     stages = tuple(_stage(doc, draft, ordered, default, gathered, facts) for draft in ordered)
     return Assignment(stages, default, names)
 
@@ -86,7 +93,8 @@ def _says_trained(doc: Document, gathered: Gathered) -> bool:
     tags = doc.card.front_matter.get("tags")
     if isinstance(tags, list) and _NOT_TRAINED & {str(tag).lower() for tag in tags}:
         return False
-    said = any(s.key in ("method", "dataset", "dataset_fraction", "num_epochs") for s in gathered.statements)
+    keys = ("method", "dataset", "dataset_fraction", "num_epochs", "framework")
+    said = any(s.key in keys for s in gathered.statements)
     return said or any(_FINE_TUNED.search(b.text) for b in doc.blocks if b.text and len(b.text) < 5000)
 
 
@@ -103,6 +111,21 @@ def _ordered(drafts: list[_Draft], parts: tuple[Part, ...]) -> list[_Draft]:
         return (float(place) + (100 if drawn else 0), number)
 
     return sorted(drafts, key=rank)
+
+
+def _as_told(ordered: list[_Draft], parts: tuple[Part, ...]) -> list[_Draft]:
+    """The same stages; of a plain fine-tuning and SFT the one first that the card tells of first: nothing else says."""
+    names = [draft.name for draft in ordered]
+    if not parts and "fine-tuning" in names and "sft" in names:
+        tuning, sft = ordered[names.index("fine-tuning")], ordered[names.index("sft")]
+        if _first_line(tuning) < _first_line(sft):
+            ordered.remove(tuning)
+            ordered.insert(ordered.index(sft), tuning)
+    return ordered
+
+
+def _first_line(draft: _Draft) -> int:
+    return min((s.span.line for s in draft.statements), default=0)
 
 
 def _stage(
@@ -135,6 +158,8 @@ def _stage(
 
 
 def _method_title(draft: _Draft, last: bool, gathered: Gathered) -> str:
+    if draft.method:
+        return draft.method
     stem = re.sub(r"-\d+$", "", draft.name)
     for statement in gathered.statements:
         if statement.key == "method" and last and methods_in(str(statement.value)) == (stem,):

@@ -10,6 +10,17 @@ from repro.spec import AnyFact, Fact, Origin, Value
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """One value in standard form."""
+
+    key: str
+    printed: str
+    value: Value | None
+    number: Number | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """One "key is value" that the card prints somewhere."""
 

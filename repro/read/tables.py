@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from repro.card import BlockKind, Cell, Table
 from repro.read.document import REPO_ID, Document, hub_id, stage_in
+from repro.read.frameworks import framework_of
 from repro.read.names import TELLING, TRAINING, method_of, term
-from repro.read.parameters import PREFERENCE_LOSSES, interpret
+from repro.read.parameters import NUMERIC, PREFERENCE_LOSSES, interpret
 from repro.read.statement import Gathered, Statement
 from repro.read.values import fold, left_open, number, plain_value
 
@@ -47,7 +48,9 @@ def _by_rows(doc: Document, index: int, table: Table) -> list[Statement]:
     rows = list(table.rows)
     header_term = term(header[0].text)
     header_is_row = bool(header_term and header_term[0] in TRAINING and fold(header[1].text) not in _VALUE)
-    if header_is_row and number(header[1].text) is None and len(rows) < 2:
+    # "| Epoch | BLEU |" heads columns of figures; a parameter's own row holds its value.
+    columns_of_figures = len(rows) < 2 or (header_term is not None and header_term[0] in NUMERIC)
+    if header_is_row and number(header[1].text) is None and columns_of_figures:
         return []
     if header_is_row:
         rows.insert(0, header)
@@ -57,7 +60,7 @@ def _by_rows(doc: Document, index: int, table: Table) -> list[Statement]:
     telling = sum(key in TELLING for key in keys)
     if not keys or (fold(header[0].text) not in _LABEL and len(keys) < 2 and not header_is_row):
         return []
-    if len(keys) * 3 < len(rows) and not telling:
+    if len(keys) * 3 < len(rows) and telling < 2:
         return []
     is_training = bool(telling) or (training > 0 and doc.about_training(index))
     named = {stage for _, stage in filter(None, terms) if stage}
@@ -111,6 +114,8 @@ def _by_columns(doc: Document, index: int, table: Table) -> list[Statement]:
     rows = list(enumerate(table.rows, start=1))
     if first in ("model", "models", "name", "checkpoint", "run") and terms[0] is None:
         rows = [(1, row) for _, row in rows if doc.is_own_name(row[0].text) or "this model" in row[0].text.lower()]
+    elif any(hub_id(link)[0] == "model" for _, row in rows for link in row[0].links):
+        rows = [(1, row) for _, row in rows if doc.is_own_name(row[0].text)]
     if len(rows) > 4:
         return []
     hint = doc.stage_hint(index)
@@ -136,6 +141,10 @@ def statements(doc: Document, key: str, label: str, cell: Cell, stage: str, medi
     text = cell.text
     if key in ("base_model", "model_id", "dataset"):
         return list(_references(key, label, cell, stage, medium))
+    if key == "framework" and not (left_open(text) or _names_a_tool(label, cell)):
+        return []
+    if key == "total_params" and (not (size := number(text)) or size.unit not in ("", "parameters", "params")):
+        return []  # "~500 MB", "8B (LoRA adapter)": not a count of parameters
     if key == "loss":
         if fold(text) not in PREFERENCE_LOSSES:
             return []  # a figure, or a loss that no term is for
@@ -154,6 +163,17 @@ def statements(doc: Document, key: str, label: str, cell: Cell, stage: str, medi
     ]
 
 
+def _names_a_tool(label: str, cell: Cell) -> bool:
+    """Whether a cell names a training framework rather than says something about code, or a library that loads it."""
+    known = framework_of(" ".join((cell.text, *cell.links)))
+    said = fold(label)
+    if said == "library":
+        return known not in ("", "transformers")
+    if said in ("code", "trainer", "codebase", "training code"):
+        return bool(known) and len(cell.text) < 120
+    return len(cell.text) <= 80
+
+
 def _references(key: str, label: str, cell: Cell, stage: str, medium: str) -> list[Statement]:
     """Models or data sets that a cell names, by link or by id, and the share of them that it gives."""
     kind = "dataset" if key == "dataset" else "model"
@@ -168,7 +188,9 @@ def _references(key: str, label: str, cell: Cell, stage: str, medium: str) -> li
     if left_open(cell.text):
         return [Statement(key, cell.raw, cell.span, None, None, "left open on the card", stage, label, medium, cell)]
     if not ids:
-        name = re.sub(r"\s*\([^()]*\)\s*$", "", cell.text).strip()
+        name = re.sub(r"\s*\([^()]*\)\s*$", "", cell.text).strip().strip("\"'")
+        if not _is_name(key, label, name):
+            return []
         why = "a name, not a repository"
         made.append(Statement(key, name, cell.span, name, None, why, stage, label, medium, cell))
     for found in ids:
@@ -176,6 +198,14 @@ def _references(key: str, label: str, cell: Cell, stage: str, medium: str) -> li
     if key == "dataset" and len(ids) <= 1:
         made.extend(_share_in(cell, stage, label, medium))
     return made
+
+
+def _is_name(key: str, label: str, text: str) -> bool:
+    """Whether a text can be the name of a model or a data set: no count of rows, no sentence, no bare link."""
+    if key == "base_model" and fold(label) == "base" and len(text.split()) > 4:
+        return False
+    counts = re.match(r"^~?\s?\d[\d.,]*\s?[kKM]?(?:\s+[a-z]+)?$", text) is not None
+    return bool(text) and len(text) <= 100 and not counts and fold(text).split()[:1] not in (["link"], ["here"])
 
 
 def _share_in(cell: Cell, stage: str, label: str, medium: str) -> list[Statement]:

@@ -5,20 +5,61 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from repro.card import BlockKind
+from repro.card import BlockKind, Yaml
 from repro.read.document import Document
-from repro.read.names import TELLING, method_of, methods_in
+from repro.read.names import TELLING, TRAINING, method_of, methods_in
 from repro.read.prose import own_method
 from repro.read.statement import Gathered, Statement
 
 AFTER_SFT = frozenset(("dpo", "kto", "simpo", "ipo", "cpo", "ppo", "grpo", "rlvr", "reward"))
 
 
+_FINE_TUNED = re.compile(
+    r"(?i)\b(?:this|our|the) (?:\S+ ){0,3}?(?:model|checkpoint|llm)\)? (?:is|was|has been) (?:an? |the )?(?:\S+ )?"
+    r"fine-?tuned\b|\bfine-?tuned (?:version|variant|checkpoint|model) (?:of|from)\b"
+    r"|\bfine-?tuned (?:\S+ ){0,2}(?:on|from) (?:top of|the foundation)\b"
+)
+
+
 def unnamed(doc: Document, gathered: Gathered) -> str:
     """What to call a stage whose method the card does not name: fine-tuning where it starts from a model."""
     said = any(s.key == "base_model" for s in gathered.statements) or "base_model" in doc.card.front_matter
-    named = said or any(re.search(r"(?i)fine-?tun", b.text) for b in doc.blocks if b.kind is not BlockKind.CODE)
+    named = said or any(
+        _FINE_TUNED.search(b.text) for b in doc.blocks if b.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM)
+    )
     return "fine-tuning" if named else "training"
+
+
+EITHER = "one of two trainings, unsaid which"
+"""The method of a stage whose parameters may be those of either training that the card tells of."""
+
+
+def either(doc: Document, gathered: Gathered, method: str) -> bool:
+    """Whether sentences alone tell of a fine-tuning on one data set and of `method` on another, while the parameters
+    are listed once, under no name, and nothing in them is of `method` only: then they may be of either.
+    """
+    said = gathered.statements
+    structured = [s for s in said if s.key in TRAINING and s.medium not in ("prose", "diagram")]
+    if method not in AFTER_SFT or gathered.parts or not structured or any(s.stage for s in structured):
+        return False
+    if any(s.key in ("beta", "loss_type") for s in said) or any(
+        r.metric.startswith("reward") for r in gathered.readings
+    ):
+        return False
+    if any(s.key == "method" and s.medium in ("table", "list", "dialect") for s in said):
+        return False
+    front = doc.card.front_matter
+    listed = [*_texts(front.get("tags")), doc.title, *doc.names]
+    if any(method in methods_in(text) for text in listed):
+        return False
+    aligned = {str(s.value) for s in said if s.key == "dataset" and s.stage == method}
+    others = {*_texts(front.get("datasets")), *(str(s.value) for s in said if s.key == "dataset" and not s.stage)}
+    tuned = any(b.kind is BlockKind.PARAGRAPH and re.search(r"(?i)\bfine-?tuned\b", b.text) for b in doc.blocks)
+    return bool(aligned and others - aligned and tuned)
+
+
+def _texts(values: Yaml) -> list[str]:
+    return [v for v in values if isinstance(v, str)] if isinstance(values, list) else []
 
 
 def numbered(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
@@ -32,6 +73,12 @@ def numbered(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
             groups.setdefault((s.medium, s.stage), {}).setdefault(s.group, {}).setdefault(s.key, s.value)
     renamed: dict[tuple[str, str, int], str] = {}
     for (medium, stage), lists in groups.items():
+        named = [v for (m, s), found in groups.items() if m == medium and s and s[0] != "#" for v in found.values()]
+        if not stage and named:
+            # A list whose place names no stage is none of the named ones' where its values contradict theirs.
+            for group, values in lists.items():
+                if len(values) >= 3 and not any(_agree(values, other) for other in named if len(other) >= 3):
+                    renamed[(medium, stage, group)] = "fine-tuning#1"
         if stage.startswith("#"):
             continue
         full = [(group, values) for group, values in lists.items() if len(values) >= 3]

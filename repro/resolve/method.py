@@ -64,6 +64,8 @@ def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
     """What a stage is, from its name, its method's words, its loss and what the model is for."""
     words = f"{stage.name} {stage.method}".lower()
     loss = str(stage.get("loss_type").value or "").lower().replace("-", "_")
+    if "one of two trainings" in words:
+        return Judged(stage, "", "parameters that may be of either training that the card tells of")
     for pattern, name in _OTHER:
         if re.search(pattern, words):
             return Judged(stage, "", name)
@@ -120,7 +122,7 @@ def trainable(spec: Spec, evidence: Evidence) -> tuple[tuple[Judged, ...], tuple
     """
     if not spec.stages:
         raise HoleError(
-            "the card describes no training stage",
+            "no training stage could be read from the card",
             where=spec.source,
             hint="`repro check` audits what it does say; a run needs at least a method and a data set",
         )

@@ -70,7 +70,7 @@ def test_an_adapter_or_quantized_base_is_seen_outside_the_method_too() -> None:
 
 
 def test_a_card_without_training_says_so() -> None:
-    with pytest.raises(HoleError, match="describes no training stage") as caught:
+    with pytest.raises(HoleError, match="no training stage could be read") as caught:
         plan_of(spec(()))
     assert caught.value.where == "card.md"
     assert caught.value.exit_code == 3

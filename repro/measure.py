@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from repro.errors import PrerequisiteError
+from repro.errors import PrerequisiteError, ReproError
 from repro.evidence import RepoFile
 from repro.files import inside
 from repro.options import Audited, Options
 from repro.plan import Plan, Scale
 from repro.run import NO_ASSETS, Observer, Run
 from repro.score import Score
+
+LOCAL = "local"
+"""The revision of a repository that is a folder."""
 
 ARGUMENTS = "training_args.bin"
 """A pickle that trainers publish; no weights, never loaded."""
@@ -51,6 +54,25 @@ def load_run(folder: Path) -> Run | None:
     return load(folder)
 
 
+def known_now(
+    folder: Path, ran: Plan | None, newer: Callable[[Scale], Plan]
+) -> tuple[Plan | None, Run | None, tuple[str, ...]]:
+    """(plan, run, notes) of an earlier audit, what the run assumed marked as found where it was found since.
+
+    `newer` makes the plan of a scale by what is known now.
+    """
+    if ran is None:
+        return None, None, ()
+    from repro.resolve.regrounded import reground
+
+    finished = load_run(folder)
+    try:
+        the_plan, notes = reground(ran, newer(ran.scale))
+    except ReproError:
+        return ran, finished, ()
+    return the_plan, dataclasses.replace(finished, plan=the_plan) if finished else None, notes
+
+
 def score_run(finished: Run, folder: Path, options: Options, observer: Observer) -> tuple[Score, ...]:
     """Scores of the base model and of every stage's checkpoint of every seed, on the run's held-out rows."""
     scores: list[Score] = []
@@ -63,25 +85,31 @@ def score_run(finished: Run, folder: Path, options: Options, observer: Observer)
 
 def score_published(
     audited: Audited, finished: Run | None, folder: Path, options: Options, observer: Observer
-) -> tuple[tuple[Score, ...], str]:
-    """Scores of the published model on the run's held-out rows, and a sentence when there are none."""
+) -> tuple[tuple[Score, ...], str, ReproError | None]:
+    """Scores of the published model on the run's held-out rows; without any, a sentence, and the error if one was met.
+
+    The weights are those of the very commit that the evidence is from.
+    """
     from repro.gather.assets import fetch_published
 
+    not_scored = "The published model was not scored"
     if finished is None:
-        return (), "The published model was not scored: there is no run whose held-out rows it could be scored on."
+        return (), f"{not_scored}: there is no run whose held-out rows it could be scored on.", None
     subject = next(iter(audited.evidence.role("subject")), None)
     if subject is None or audited.source is None:
-        return (), "The published model was not scored: its repository could not be looked up."
+        return (), f"{not_scored}: its repository could not be looked up.", None
     size = _weights_gb(subject.files)
     if size is None:
-        return (), f"The published model was not scored: {subject.source} holds no weights."
+        return (), f"{not_scored}: {subject.source} holds no weights.", None
     if size > MAX_PUBLISHED_GB and not options.score_published:
-        return (), (
-            f"The published model was not scored: its weights are {size:.1f} GB. "
-            "Give --score-published to download and score it."
-        )
-    checkpoint = fetch_published(audited.spec, audited.source)
-    return tuple(_score(checkpoint, "published", None, finished, folder, options, observer)), ""
+        why = f"its weights are {size:.1f} GB. Give --score-published to download and score it."
+        return (), f"{not_scored}: {why}", None
+    pinned = {} if subject.revision == LOCAL else {"repo_id": subject.repo_id, "revision": subject.revision}
+    try:
+        checkpoint = fetch_published(audited.spec, audited.source, **pinned)
+        return tuple(_score(checkpoint, "published", None, finished, folder, options, observer)), "", None
+    except ReproError as error:
+        return (), f"{not_scored}: {error}.", error
 
 
 def _score(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.card import Card
-from repro.errors import PrerequisiteError
+from repro.errors import ReproError
 from repro.evidence import Evidence, Source
 from repro.plan import Scale
 from repro.report import Report
@@ -49,8 +49,8 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A report and the folder that holds it; `blocked` says what could not be done for want of a prerequisite."""
+    """A report and the folder that holds it; `blocked` says what could not be done, and why."""
 
     report: Report
     folder: Path
-    blocked: PrerequisiteError | None = None
+    blocked: ReproError | None = None

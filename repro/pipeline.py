@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from repro import __version__, measure, shelf
 from repro.card import Card
 from repro.comparison import Comparison
-from repro.errors import PrerequisiteError
+from repro.errors import PrerequisiteError, ReproError
 from repro.evidence import Source
 from repro.files import read_card_bytes
 from repro.finding import Finding
@@ -21,51 +21,49 @@ from repro.plan import Plan, Scale
 from repro.report import Report, of_card, to_json
 from repro.run import Observer, Progress, Run, ignore
 from repro.score import Score
-from repro.spec import Fact, Origin, Spec
+from repro.spec import Spec
 
 
-def read(path: str) -> tuple[bytes, Card, Spec]:
-    """
+def read(path: str, *, shown_as: str = "") -> tuple[bytes, Card, Spec]:
+    """The card's bytes and what they say; `shown_as` is the path that stands in its places, where it is another.
+
     Raises:
         CardError: the file cannot be read as a card.
     """
     from repro.read.reader import read as read_bytes
 
     data = read_card_bytes(path)
-    card, spec = read_bytes(data, path)
+    card, spec = read_bytes(data, shown_as or path)
     return data, card, spec
 
 
-def open_source(options: Options, choice: str | None = None) -> Source | None:
-    """The place to look things up: none when offline or when nothing was chosen.
+def audit_source(options: Options) -> Source | None:
+    """The place to look things up that the user chose: none unless one was.
 
     Raises:
         PrerequisiteError: the folder does not exist.
     """
-    where = options.source if choice is None else choice
-    if where in {"", "none"} or (options.offline and where == "hub"):
-        return None
-    if where == "hub":
-        from repro.gather.hub import Hub
+    from repro.gather.sources import open_source
 
-        return Hub(endpoint=options.endpoint, cache_folder=str(options.reports / ".cache" / "hub"))
-    from repro.gather.folder import Folder
-
-    return Folder(where)
+    return open_source(options.source, endpoint=options.endpoint, cache_folder=_cache(options))
 
 
-def audit(path: str, options: Options, source: Source | None = None, *, subject: str = "") -> Audited:
-    """Read a card and gather what is known outside it. `subject` (REPO or REPO@REV) stands over the card's own id."""
+def audit(
+    path: str,
+    options: Options,
+    source: Source | None = None,
+    *,
+    shown_as: str = "",
+    subject: str = "",
+    revision: str = "",
+) -> Audited:
+    """Read a card and gather what is known outside it. `subject`, at `revision`, stands over the card's own id."""
     from repro.gather.gatherer import gather
     from repro.read.reader import read as read_bytes
 
-    data, card, spec = read(path)
-    if subject:
-        why = "named on the command line"
-        fact = Fact("model_id", subject, Origin.ASSUMED, printed=subject, why=why)
-        spec = dataclasses.replace(spec, facts=(fact, *spec.facts))
-    source = source if source is not None else open_source(options)
-    evidence = gather(spec, source, lambda text, name: read_bytes(text, name)[1])
+    data, card, spec = read(path, shown_as=shown_as)
+    source = source if source is not None else audit_source(options)
+    evidence = gather(spec, source, lambda text, name: read_bytes(text, name)[1], subject=subject, revision=revision)
     return Audited(data, card, spec, evidence, source)
 
 
@@ -121,19 +119,20 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | N
 
     started = time.monotonic()
     if options.scale is Scale.FULL and options.source == "none" and not options.offline:
-        options = dataclasses.replace(options, source="hub")
+        options = replace(options, source="hub")
     audited = audit(path, options)
     findings = run_checks(audited.spec, audited.evidence)
     the_plan = resolve_plan(audited, options)
-    folder = shelf.run_folder(options.reports, audited.card, the_plan, _model_id(audited.spec))
+    recipe = shelf.recipe_of(the_plan)
+    folder = shelf.run_folder(options.reports, audited.card, recipe, _model_id(audited.spec))
     shelf.prepare(folder, audited.data)
-    finished = measure.train(the_plan, audited, folder, observer)
+    finished = replace(measure.train(recipe, audited, folder, observer), plan=the_plan)
     if not measure.is_main_process():
         return None
     scores = measure.score_run(finished, folder, options, observer)
     notes = list(the_plan.notes)
     if options.scale is Scale.FULL and audited.source is not None:
-        published, why = measure.score_published(audited, finished, folder, options, observer)
+        published, why, _ = measure.score_published(audited, finished, folder, options, observer)
         scores += published
         notes += [why] if why else []
     report = _report(audited, findings, the_plan, finished, scores, "run", tuple(notes), started)
@@ -146,40 +145,46 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
     harness on the same samples, published losses laid over the regenerated curve.
 
     What needs no network is done and saved first; `Outcome.blocked` then says what could not be.
+
+    Raises:
+        UsageError: `against` is neither "hub", a folder, nor REPO[@REV].
+        PrerequisiteError: the folder does not exist.
     """
     from repro.check.checker import run_checks
+    from repro.compare.published_card import beside_published
+    from repro.gather.sources import not_found, open_published, read_against
 
     started = time.monotonic()
+    wanted = read_against(against)
     path, folder, before = find_run(target, options)
-    blocked: PrerequisiteError | None = None
-    source: Source | None = None
-    subject = ""
-    is_hub = against == "hub" or not Path(against).exists()
-    if against != "hub" and is_hub:
-        subject = against
-    if is_hub and options.offline:
-        blocked = PrerequisiteError(
-            "the published model was not looked up: --offline was given",
-            hint="run it again without --offline, or with --against FOLDER for a local copy",
-        )
-    else:
-        source = open_source(options, "hub" if is_hub else against)
-    audited = audit(path, options, source, subject=subject)
-    shelf.prepare(folder, audited.data)
-    findings = run_checks(audited.spec, audited.evidence)
-    the_plan = before.plan if before else None
-    finished = measure.load_run(folder) if before else None
-    scores = before.scores if before else ()
-    scores = tuple(s for s in scores if s.model != "published")
-    notes = list(
-        before.notes if before else ("No run of this card was found: only the published model was looked at.",)
+    blocked: ReproError | None
+    source, blocked = open_published(
+        wanted, endpoint=options.endpoint, cache_folder=_cache(options), offline=options.offline
     )
-    if source is not None and blocked is None:
-        published, why = measure.score_published(audited, finished, folder, options, observer)
+    shown_as = before.card_source if before else path
+    audited = audit(path, options, source, shown_as=shown_as, subject=wanted.repo_id, revision=wanted.revision)
+    subject = next(iter(audited.evidence.role("subject")), None)
+    if source is not None and subject is None:
+        blocked = not_found(audited.evidence.absences, wanted)
+    notes = [f"Not verified: {blocked}."] if blocked else []
+    if blocked and before and before.evidence.repos and not audited.evidence.repos and not wanted.repo_id:
+        audited = replace(audited, evidence=before.evidence)
+        notes.append(f"What is said here of other repositories was found by the run of {before.created[:10]}.")
+    shelf.prepare(folder, audited.data)
+    the_plan, finished, since = measure.known_now(
+        folder, before.plan if before else None, lambda scale: resolve_plan(audited, replace(options, scale=scale))
+    )
+    scores = tuple(s for s in before.scores if s.model != "published") if before else ()
+    if subject is not None:
+        notes += beside_published(audited.spec, subject)
+        published, why, failure = measure.score_published(audited, finished, folder, options, observer)
         scores += published
         notes += [why] if why else []
-        if not audited.evidence.role("subject"):
-            blocked = _unreachable(audited, against)
+        blocked = blocked or failure
+    if before is None:
+        notes.append(f"There is no run of this card yet; one is made by: repro run {target}")
+    findings = run_checks(audited.spec, audited.evidence)
+    notes += [*since, *(the_plan.notes if the_plan else ())]
     report = _report(audited, findings, the_plan, finished, scores, "verify", tuple(notes), started)
     save(report, folder / shelf.VERIFY, audited.data, observer)
     return Outcome(report, folder / shelf.VERIFY, blocked)
@@ -249,6 +254,8 @@ def find_run(target: str, options: Options) -> tuple[str, Path, Report | None]:
     A card without a run gets a folder of its own and no report.
     """
     place = Path(target)
+    if place.name == shelf.VERIFY and (place.parent / "report.json").is_file():
+        place = place.parent
     if (place / "report.json").is_file():
         return str(place / shelf.CARD_COPY), place, shelf.load_report(place)
     _, card, spec = read(target)
@@ -287,20 +294,14 @@ def propose_card(data: bytes, report: Report, options: Options) -> str:
     from repro.gather.hub import Hub
     from repro.gather.propose import open_pull_request
 
-    hub = Hub(endpoint=options.endpoint, cache_folder=str(options.reports / ".cache" / "hub"))
+    hub = Hub(endpoint=options.endpoint, cache_folder=_cache(options))
     title = "Add a Reproducibility section and the metadata that the card states"
     description = f"{report.answer[1]}\n\nMade by repro {__version__}; every line of the card stays as it was."
     return open_pull_request(hub, _model_id(report.spec), data, title=title, description=description)
 
 
-def _unreachable(audited: Audited, against: str) -> PrerequisiteError:
-    absences = audited.evidence.absences
-    why = absences[0].why if absences else "it was not found"
-    return PrerequisiteError(
-        f"the published model could not be looked up ({why})",
-        hint="check the network, HF_ENDPOINT and HF_TOKEN, or give --against FOLDER for a local copy",
-        where="" if against == "hub" else against,
-    )
+def _cache(options: Options) -> str:
+    return str(options.reports / ".cache" / "hub")
 
 
 def _model_id(spec: Spec) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,12 +14,13 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from repro.errors import ReproError, UsageError
-from repro.files import write_whole
+from repro.files import cannot_write, write_whole
 
 if TYPE_CHECKING:
     from repro.options import Options, Outcome
     from repro.progress import Watcher
     from repro.report import Report
+    from repro.spec import Spec
 
 T = TypeVar("T")
 PLAIN_WIDTH = 120
@@ -48,6 +52,41 @@ def complain(error: ReproError) -> None:
     if error.hint:
         text.append(f"\n  {clean(error.hint)}", style="dim")
     say(text)
+
+
+def failure(error: Exception, verbose: bool) -> int:
+    """Say what went wrong, in one sentence unless the traceback was asked for; the exit code."""
+    if verbose:
+        say("".join(traceback.format_exception(error)))
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    if isinstance(error, ReproError):
+        complain(error)
+        return error.exit_code
+    if callable(show) and isinstance(code, int):  # typer's own: wrong option, missing argument
+        show()
+        return code
+    if isinstance(error, OSError):
+        if error.filename is None:
+            drop_stdout()
+        complain(cannot_write(Path(error.filename or "standard output"), error))
+        return 1
+    if number:  # Rust libraries (tokenizers, safetensors) say it in words only
+        complain(cannot_write(Path("the run's folder"), OSError(int(number[1]), os.strerror(int(number[1])))))
+        return 1
+    say(f"repro: a bug: {type(error).__name__}: {error} (run again with -v for the traceback, and report it)")
+    return 1
+
+
+def drop_stdout() -> None:
+    """Send what is still buffered nowhere: Python would complain of it again on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def warn(spec: Spec) -> None:
+    """On stderr, the places of a card that could not be read: whatever is said of the card, it is said without them."""
+    for problem in spec.problems:
+        say(f"could not read {problem.span}: {problem.message}")
 
 
 def emit(result: RenderableType, output: Path | None) -> None:
@@ -82,6 +121,19 @@ def only(format: str, *allowed: str) -> None:
     """
     if str(format) not in allowed:
         raise UsageError(f"this command has no format {str(format)!r}", hint=f"it has {', '.join(allowed)}")
+
+
+def can_write(format: str, output: Path | None) -> None:
+    """Whether a report can be given so: better known now than after the training.
+
+    Raises:
+        UsageError: there is no such format, or the output is a folder.
+    """
+    from repro.render.formats import FORMATS
+
+    only(format, "text", *FORMATS)
+    if output is not None and output.is_dir():
+        raise UsageError("--output names a folder, not a file", where=str(output))
 
 
 def as_data(value: Any, format: str) -> str:
@@ -147,8 +199,11 @@ def show_outcome(outcome: Outcome, format: str, output: Path | None, quiet: bool
     from repro.render.formats import FORMATS
 
     report = outcome.report
+    warn(report.spec)
     if format == "text":
-        emit(Group(terminal.ledger_view(report), terminal.answer_view(report)), output)
+        own = report.notes if report.plan is None else tuple(n for n in report.notes if n not in report.plan.notes)
+        notes = [Text(f"  {terminal.clean(note)}", "dim") for note in own]
+        emit(Group(terminal.ledger_view(report), terminal.answer_view(report), *notes), output)
     elif format in FORMATS:
         emit(FORMATS[format](report), output)
     else:
@@ -161,16 +216,16 @@ def show_outcome(outcome: Outcome, format: str, output: Path | None, quiet: bool
     return 12 if counts[Verdict.INCONCLUSIVE] else 0
 
 
-def show_findings(report: Report, format: str, output: Path | None) -> None:
-    """What the checks found, in the chosen format."""
+def show_findings(reports: Sequence[Report], format: str, output: Path | None) -> None:
+    """What the checks found, in the chosen format; one report, but in text as many as there are."""
     from repro.render import terminal
     from repro.render.formats import FORMATS
 
     if format == "text":
-        emit(terminal.findings_view(report.findings, report.spec), output)
+        emit(Group(*(terminal.findings_view(r.findings, r.spec) for r in reports)), output)
     else:
         only(format, "text", *FORMATS)
-        emit(FORMATS[format](report), output)
+        emit(FORMATS[format](reports[0]), output)
 
 
 def at_least(level: str, severity: str) -> bool:

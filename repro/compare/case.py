@@ -96,16 +96,23 @@ class Case:
                 return repo, tuple(sorted(repo.losses, key=lambda entry: entry.step))
         return None
 
+    def repos(self, claim: Claim) -> tuple[Repo, ...]:
+        """The repositories of the model that the claim's stage produced."""
+        stage = self.stage(claim)
+        return self._repos(stage) if stage is not None else ()
+
     def subject(self) -> Repo | None:
         return next(iter(self.evidence.role("subject")), None)
 
     def _repos(self, stage: Stage) -> tuple[Repo, ...]:
         produced = str(stage.produces.value) if stage.produces.known else ""
-        named = [r for r in self.evidence.repos if r.kind == "model" and produced and r.repo_id == produced]
+        own = str(self.spec.get("model_id").value or "")
         last = self.spec.stages and stage.name == self.spec.stages[-1].name
-        if last and not named:
-            named = list(self.evidence.role("subject"))
-        return tuple(named)
+        # The subject may be another repository than the card names: the one that the user asked about.
+        if last and produced in {"", own} and self.evidence.role("subject"):
+            return self.evidence.role("subject")
+        named = tuple(r for r in self.evidence.repos if r.kind == "model" and produced and r.repo_id == produced)
+        return named or (self.evidence.role("subject") if last else ())
 
 
 def _is_the_card(fact: AnyFact, repo: Repo) -> bool:

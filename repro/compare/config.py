@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from repro.arithmetic import rows_of_steps
 from repro.compare.case import Case, result
 from repro.compare.rows import row_counts, total_rows
 from repro.compare.step_causes import FILTERED
+from repro.compare.template import compare_template
 from repro.comparison import Comparison, Verdict, Weight
 from repro.spec import AnyFact, Claim, ClaimKind, Origin, Value
 
@@ -20,6 +23,8 @@ def compare_config(case: Case, claim: Claim, losses: dict[str, Comparison]) -> C
     conflict = _conflict(case, claim, key)
     if conflict:
         return conflict
+    if key == "chat_template" and (by_text := compare_template(case, claim)) is not None:
+        return by_text
     by_artefact = _by_artefact(case, claim, key)
     if by_artefact is not None:
         return by_artefact
@@ -87,6 +92,15 @@ def _by_artefact(case: Case, claim: Claim, key: str) -> Comparison | None:
         )
     where, fact = found[0]
     kind = _where(where, fact)
+    if others and _same_word(claim, fact.value):
+        return result(
+            claim,
+            Verdict.INCONCLUSIVE,
+            f"{kind} says {fact.value} and the card {claim.printed}: one of them may be the other's short name.",
+            method="artefact",
+            evidence_kind=kind,
+            needs="the name that the framework knows",
+        )
     if others and _rounds_to(claim, fact.value):
         return result(
             claim,
@@ -258,6 +272,14 @@ def _rounds_to(claim: Claim, value: Value | None) -> bool:
         and not isinstance(value, bool)
         and number.interval.contains(value * (100 if number.unit == "%" else 1))
     )
+
+
+def _same_word(claim: Claim, value: Value | None) -> bool:
+    """Whether one name begins with the other: AdamW and adamw_torch_fused, linear and linear_with_warmup."""
+    if not isinstance(claim.value, str) or not isinstance(value, str):
+        return False
+    mine, other = (re.sub(r"[^a-z0-9]", "", v.casefold()) for v in (claim.value, value))
+    return bool(mine and other) and (mine.startswith(other) or other.startswith(mine))
 
 
 def _plain(value: Value | None) -> str:

@@ -14,16 +14,23 @@ MAX_LEVELS = 4
 """How far bases of bases are followed."""
 MAX_REPOS = 12
 """Models, and data sets, that are looked up for one card: a merge may name dozens."""
+SHOWN = 12
+"""Digits of a commit in a place's name, as in the places of artefacts."""
 OFFLINE = "not looked up: offline"
 
 
-def gather(spec: Spec, source: Source | None, read: Callable[[bytes, str], Spec]) -> Evidence:
+def gather(
+    spec: Spec, source: Source | None, read: Callable[[bytes, str], Spec], *, subject: str = "", revision: str = ""
+) -> Evidence:
     """Everything found outside the card. What cannot be had is an Absence with its reason, never an error.
+
+    `subject` names the repository that is held against the card, at `revision`, where it is not the card's own: the
+    card's own is then not looked at.
 
     `read` turns a parent's card (its bytes, and repo@revision:README.md) into a Spec; a card that it refuses with a
     ReproError is an Absence. With no source every repository that the card names is an Absence.
     """
-    return _Search(source, read).run(spec)
+    return _Search(source, read).run(spec, subject, revision)
 
 
 class _Search:
@@ -35,10 +42,15 @@ class _Search:
         self.absences: list[Absence] = []
         self.seen: set[tuple[str, str]] = set()
 
-    def run(self, spec: Spec) -> Evidence:
-        subject = _subject(spec)
+    def run(self, spec: Spec, named: str, revision: str) -> Evidence:
+        own = _subject(spec)
+        subject = named or own
+        if own:
+            self.seen.add(("model", own.lower()))
+        if subject:
+            self.seen.discard(("model", subject.lower()))
         if subject or (isinstance(self.source, Folder) and self.source.single):
-            self.look(subject, "model", "subject")
+            self.look(subject, "model", "subject", revision)
         else:
             self.absences.append(Absence("the model's own repository", "the card does not name it"))
         self.follow(spec)
@@ -61,7 +73,7 @@ class _Search:
         repo = self.look(repo_id, "model", "base")
         if repo is None:
             return None
-        name = f"{repo.repo_id}@{repo.revision}:README.md"
+        name = f"{repo.repo_id}@{repo.revision[:SHOWN]}:README.md"
         card = repo.file("README.md")
         if card is None or card.text is None:
             why = "the repository has no README.md" if card is None else "its README.md could not be fetched"

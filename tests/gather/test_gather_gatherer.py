@@ -61,7 +61,7 @@ def test_the_chain_is_followed_and_its_data_sets_are_found(
         ("base", "lab/base"),
         ("dataset", "lab/pairs"),
     ]
-    assert [p.source for p in evidence.parents] == [f"lab/tiny-sft@{sha}:README.md"]
+    assert [p.source for p in evidence.parents] == [f"lab/tiny-sft@{sha[:12]}:README.md"]
     whys = {a.what: a.why for a in evidence.absences}
     assert whys["card of lab/base"] == "the repository has no README.md"
     assert "is not on" in whys["data set lab/mixture"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -79,6 +77,8 @@ ScorePublished = Annotated[
     bool, typer.Option("--score-published", help="Download and score the published model whatever its size.")
 ]
 
+INTERRUPTED = 130
+
 _state = {"verbose": False}
 
 
@@ -111,6 +111,7 @@ def run(
     from repro import measure, pipeline
 
     _state["verbose"] = verbose
+    screen.can_write(format, output)
     options = screen.options(locals())
     quiet = quiet or not measure.is_main_process()
     if scale is Scales.proxy and not quiet:
@@ -143,6 +144,7 @@ def verify(
     from repro import pipeline
 
     _state["verbose"] = verbose
+    screen.can_write(format, output)
     options = screen.options({**locals(), "source": "none"})
     outcome = screen.watched(quiet, lambda watch: pipeline.verify(target, against, options, watch))
     code = screen.show_outcome(outcome, format, output, quiet)
@@ -185,19 +187,25 @@ def check(
 
     _state["verbose"] = verbose
     options = screen.options({**locals(), "select": tuple(select or ()), "ignore": tuple(ignore or ())})
+    screen.can_write(format, output)
     if len(cards) > 1:
         screen.only(format, "text")
     code = 0
+    reports = []
     for path in cards:
         try:
             report = pipeline.check(path, options)
         except ReproError as error:
-            screen.complain(error)
-            code = error.exit_code
+            code = screen.failure(error, verbose)
             continue
-        screen.show_findings(report, format, output)
+        screen.warn(report.spec)
+        reports.append(report)
+        if output is None:
+            screen.show_findings([report], format, None)
         grave = any(screen.at_least(fail_on, f.severity) for f in report.failures)
         code = code or (10 if grave else 0)
+    if output is not None and reports:
+        screen.show_findings(reports, format, output)
     return code
 
 
@@ -220,7 +228,8 @@ def plan(
     from repro.render import terminal
 
     _state["verbose"] = verbose
-    _, the_plan = pipeline.plan(card, screen.options(locals()))
+    audited, the_plan = pipeline.plan(card, screen.options(locals()))
+    screen.warn(audited.spec)
     if format in {Formats.json, Formats.yaml}:
         screen.emit(screen.as_data(the_plan, format), output)
     else:
@@ -279,35 +288,16 @@ def explain(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
-        result = app(args=arguments, standalone_mode=False)
+        result = app(args=arguments, prog_name="repro", standalone_mode=False)
+        sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered for
+        if result == INTERRUPTED:  # typer makes this of Ctrl-C; no command returns it
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except KeyboardInterrupt:
         screen.say("Interrupted. What was finished is kept: the same command goes on from there.")
-        return 130
-    except ReproError as error:
-        screen.complain(error)
-        return error.exit_code
+        return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        screen.drop_stdout()
         return 0
     except Exception as error:
-        return _unexpected(error)
-
-
-def _unexpected(error: Exception) -> int:
-    show = getattr(error, "show", None)
-    code = getattr(error, "exit_code", None)
-    if callable(show) and isinstance(code, int):  # typer's own: wrong option, missing argument, Ctrl-C at a prompt
-        show()
-        return code
-    if type(error).__name__ in {"Exit", "Abort"}:
-        return int(code) if isinstance(code, int) else 130
-    if isinstance(error, OSError) and not _state["verbose"]:
-        from repro.files import cannot_write
-
-        screen.complain(cannot_write(Path(error.filename or "?"), error))
-        return 1
-    if _state["verbose"]:
-        screen.say(traceback.format_exc())
-    screen.say(f"repro: a bug: {type(error).__name__}: {error} (run again with -v for the traceback, and report it)")
-    return 1
+        return screen.failure(error, _state["verbose"])

@@ -155,6 +155,7 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
     from repro.gather.sources import not_found, open_published, read_against
 
     started = time.monotonic()
+    options = replace(options, source="none")
     wanted = read_against(against)
     path, folder, before = find_run(target, options)
     blocked: ReproError | None
@@ -179,7 +180,7 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
         notes += beside_published(audited.spec, subject)
         published, why, failure = measure.score_published(audited, finished, folder, options, observer)
         scores += published
-        notes += [why] if why else []
+        notes += [why] if why and finished else []
         blocked = blocked or failure
     if before is None:
         notes.append(f"There is no run of this card yet; one is made by: repro run {target}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,12 @@ from repro.spec import Claim, Spec
 
 SCHEMA_VERSION = 1
 """Grows when a reader of older reports would misread a newer one."""
+
+
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""What no reader sees but a terminal or an editor obeys: control characters, bidirectional marks, tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +113,20 @@ def of_card(card: Card, spec: Spec, evidence: Evidence, findings: tuple[Finding,
 
 def to_json(report: Report) -> str:
     """The report as JSON; `from_json` gives an equal report back. NaN and infinities are kept as strings."""
+    return as_json(report)
+
+
+def as_json(value: Any) -> str:
+    """A noun as JSON that is safe to show: characters that only a terminal would obey are written as escapes."""
     import pydantic_core
 
-    return pydantic_core.to_json(report, indent=1, inf_nan_mode="strings").decode("utf-8") + "\n"
+    text = pydantic_core.to_json(value, indent=1, inf_nan_mode="strings").decode("utf-8")
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n"
+
+
+def is_plain(text: str) -> bool:
+    """Whether `text` holds none of the characters that only a terminal would obey."""
+    return _UNSEEN.search(text) is None
 
 
 def from_json(text: str) -> Report:

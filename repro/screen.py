@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from repro.errors import ReproError, UsageError
@@ -138,14 +139,20 @@ def can_write(format: str, output: Path | None) -> None:
 
 def as_data(value: Any, format: str) -> str:
     """A noun as JSON or YAML."""
-    import pydantic_core
+    from repro.report import as_json, is_plain
 
+    text = as_json(value)
     if format == "json":
-        return pydantic_core.to_json(value, indent=1, inf_nan_mode="strings").decode() + "\n"
+        return text
+    import json
+
     import yaml
 
-    plain = pydantic_core.to_jsonable_python(value, inf_nan_mode="strings")
-    return yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=PLAIN_WIDTH)
+    def dump(*, allow_unicode: bool) -> str:
+        return yaml.safe_dump(json.loads(text), allow_unicode=allow_unicode, sort_keys=False, width=PLAIN_WIDTH)
+
+    written = dump(allow_unicode=True)
+    return written if is_plain(written) else dump(allow_unicode=False)
 
 
 def options(given: Mapping[str, Any]) -> Options:
@@ -202,7 +209,7 @@ def show_outcome(outcome: Outcome, format: str, output: Path | None, quiet: bool
     warn(report.spec)
     if format == "text":
         own = report.notes if report.plan is None else tuple(n for n in report.notes if n not in report.plan.notes)
-        notes = [Text(f"  {terminal.clean(note)}", "dim") for note in own]
+        notes = [Padding(Text(terminal.clean(note), "dim"), (0, 0, 0, 2)) for note in own]
         emit(Group(terminal.ledger_view(report), terminal.answer_view(report), *notes), output)
     elif format in FORMATS:
         emit(FORMATS[format](report), output)

@@ -13,6 +13,7 @@ from repro.errors import ReproError
 from repro.files import cannot_write, inside, write_whole
 from repro.plan import Plan
 from repro.report import Report, from_json
+from repro.spec import Fact
 
 CARD_COPY = "card-as-read.md"
 """The author's bytes, kept beside the run: the card may change later."""
@@ -33,16 +34,27 @@ def card_folder(reports: Path, card: Card, model_id: str = "") -> Path:
     return inside(reports, kept.strip(".-")[:80] or "card")
 
 
-def run_folder(reports: Path, card: Card, plan: Plan, model_id: str = "") -> Path:
-    """The run's folder: the hash is of plan and version, so that the same command comes back and resumes, and a
-    card whose words change but whose recipe does not is not trained again."""
+def recipe_of(plan: Plan) -> Plan:
+    """What of a plan decides the training: without where each value was read and what is only said about it, so that
+    the same recipe in a card moved or reworded is the same run."""
+    stages = tuple(
+        dataclasses.replace(
+            stage, facts=tuple(Fact(f.key, f.value, f.origin) for f in sorted(stage.facts, key=lambda f: f.key))
+        )
+        for stage in plan.stages
+    )
+    scaled = tuple(dataclasses.replace(s, why="") for s in plan.scaled)
+    return dataclasses.replace(plan, card="", stages=stages, scaled=scaled, notes=(), commands=(), feasibility=())
+
+
+def run_folder(reports: Path, card: Card, recipe: Plan, model_id: str = "") -> Path:
+    """The folder of the run of `recipe_of(plan)`: the hash is of recipe and version, so that the same command comes
+    back and resumes."""
     import pydantic_core
 
-    # What is only said about the plan does not make it another plan.
-    kept = dataclasses.replace(plan, card="", notes=(), commands=(), feasibility=())
-    body = pydantic_core.to_json(kept, inf_nan_mode="strings")
+    body = pydantic_core.to_json(recipe, inf_nan_mode="strings")
     digest = hashlib.sha256(body + __version__.encode()).hexdigest()[:10]
-    return card_folder(reports, card, model_id) / f"{plan.scale.value}-{digest}"
+    return card_folder(reports, card, model_id) / f"{recipe.scale.value}-{digest}"
 
 
 def prepare(folder: Path, data: bytes) -> None:

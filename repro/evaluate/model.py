@@ -236,4 +236,5 @@ def _parameters(config: Any) -> int:
 
 def _first_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
-    return json.dumps(text.splitlines()[0][:300], ensure_ascii=False)[1:-1]
+    line = text.splitlines()[0][:300].removesuffix(" from one of:").rstrip(" :.")
+    return json.dumps(line, ensure_ascii=False)[1:-1]

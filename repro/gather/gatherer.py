@@ -45,6 +45,13 @@ class _Search:
     def run(self, spec: Spec, named: str, revision: str) -> Evidence:
         own = _subject(spec)
         subject = named or own
+        if named.lower() in {base.lower() for base in _bases(spec)}:
+            # Held against its own parent a card would be called false line by line.
+            why = "the card names it as a model that this one was made from, not as this one"
+            self.absences.append(Absence(f"model {named}", why))
+            self.seen.add(("model", own.lower()))
+            self.follow(spec)
+            return self.found(spec)
         if own:
             self.seen.add(("model", own.lower()))
         if subject:
@@ -54,6 +61,9 @@ class _Search:
         else:
             self.absences.append(Absence("the model's own repository", "the card does not name it"))
         self.follow(spec)
+        return self.found(spec)
+
+    def found(self, spec: Spec) -> Evidence:
         for model in (spec, *self.parents):
             for repo_id, revision in _datasets(model):
                 self.look(repo_id, "dataset", "dataset", revision)

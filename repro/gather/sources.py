@@ -77,7 +77,9 @@ def not_found(absences: tuple[Absence, ...], against: Against) -> PrerequisiteEr
     """The sentence for a published model that was looked for and not had."""
     why = absences[0].why if absences else "it was not found"
     hint = "check the network, HF_ENDPOINT and HF_TOKEN, or give --against FOLDER for a local copy"
-    if against.place != "hub":
+    if against.repo_id and "made from" in why:
+        hint = "give --against this model's own repository, or verify that model's own card"
+    elif against.place != "hub":
         hint = "give the folder that holds the model's files, or one laid out as ORG/NAME"
     elif not against.repo_id and absences and absences[0].what == "the model's own repository":
         hint = "name it: --against ORG/NAME"

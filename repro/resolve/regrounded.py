@@ -34,7 +34,7 @@ def reground(plan: Plan, newer: Plan) -> tuple[Plan, tuple[str, ...]]:
             if guessed and found.origin is Origin.FOUND:
                 notes.append(
                     f"{stage.name}: the run assumed {fact.key} {show(fact.value)}, and {found.span or found.why} says "
-                    f"{found.printed or show(found.value)}: run it again with --source hub to follow that."
+                    f"{found.printed or show(found.value)}: run it again with --source to follow that."
                 )
         if confirmed:
             where = next((f.span.source for f in confirmed if f.span is not None), "an artefact")

@@ -243,6 +243,8 @@ def harness_version(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [passed(f"The harness is stated with a version ({hits[0].match.group(0).strip()[:60]}).", hits[0].span)]
     if search(spec, re.compile(r"leaderboard/(?:results|details)|results_20\d\d", re.IGNORECASE)):
         return [unknown("The scores link to a leaderboard's result files, which record the version.", where)]
+    if not named and said:
+        return [failed(f"{said[0].match.group(0)} is named without a version.", where)]
     return [failed("The harness is named without a version.", where)]
 
 

@@ -167,7 +167,8 @@ _METHOD_WORD = re.compile(r"\b(dpo|sft|orpo|kto|simpo|ipo|cpo|grpo|ppo)\b")
 
 
 _NEGATED = re.compile(
-    r"\b(?:not|never|without|isn't|wasn't|hasn't|neither|nor|unlike|instead of|rather than|no)\b(?! only\b)"
+    r"\b(?:not|never|without|isn't|wasn't|hasn't|neither|nor|unlike|instead of|"
+    r"rather than|except|excluding|before|prior to|no)\b(?! only\b)"
     r"[^.,;:!?()\n]{0,120}",
     re.I,
 )

@@ -21,15 +21,17 @@ _TRAINED = re.compile(
 _OTHERS = re.compile(
     r"(?i)\b(?:pre-?train\w*|original(?:ly)?|baseline|paper|should|recommend\w*|if you|you can|e\.g\.|for example|"
     r"unlike|compared|instead|inference|generat\w+|sampl(?:ing|ed) with|evaluat\w+|benchmark\w*|other models?|teacher|"
-    r"previous|earlier|future|plan(?:ned)?|will be|tried|experiment\w*)\b"
+    r"previous|earlier|future|merg(?:e|ed|es|ing)|plan(?:ned)?|will be|tried|experiment\w*)\b"
 )
 _SHARE = re.compile(
-    r"(?<![\w.,])(\d+(?:\.\d+)?\s?%)\s+(?:(?:random|uniform|stratified|uniformly|randomly)\s+)*"
+    r"(?<![\w.,<>≤≥~–-])(?<![<>≤≥~]\s)(?<!to )"
+    r"((?:(?:about|approximately|around|roughly|nearly)\s)?\d+(?:\.\d+)?\s?%)\s+(?:(?:random|uniform|stratified|uniformly|randomly)\s+)*"
     r"(?:(?:sampled?|subset|subsample|split|portion|slice|share)\s+)?(?:\([^()]{0,60}\)\s+)?(?:of|from)\s+(?:the\s+|its\s+)?(\S.{0,120})",
     re.IGNORECASE,
 )
 _NOT_SHARE = re.compile(
-    r"(?i)\b(?:valid\w*|held|test|evaluat\w*|dev|accuracy|improv\w*|better|worse|of the (?:time|parameters|tokens)|"
+    r"(?i)\b(?:pre-?train\w*|valid\w*|held|test|evaluat\w*|dev|accuracy|improv\w*|better|worse|"
+    r"of the (?:time|parameters|tokens|amount)|contrast|"
     r"cases|instances|masked|tokens?|words|steps|faster|memory|reduc(?:es|ed|tion)|flipped|noise|win|parameters|weights)\b"
 )
 _IS = r"\s*(?:of|=|:|is|was|set to|at)?\s*"
@@ -60,7 +62,10 @@ _OF_THE_CARD = re.compile(
 _BUILT = re.compile(
     r"(?i)\b(?:built|trained|fine-?tuned|training|made|tuned)\b[^.;]{0,60}?\b(?:using|with|by|via|in)\b(?P<tool>[^.;]{0,60})"
 )
-_NO_TOOL = re.compile(r"(?i)\bcompatible\b|\bhow to\b|\bload(?:ed|ing|s)?\b|\bbe used\b|\bsimilar to\b|\bexample\b")
+_NO_TOOL = re.compile(
+    r"(?i)\bcompatible\b|\bhow to\b|\bload(?:ed|ing|s)?\b|\bbe used\b|\bsimilar to\b|\bexample\b|"
+    r"\btransformers format\b"
+)
 _METHOD_SENTENCE = re.compile(
     r"(?i)\b(?:trained|fine-?tuned|aligned|tuned|optimi[sz]ed|training|post-?trained)\b[^.]{0,80}?\b(?:with|using|via|through|by)\b[^.]{0,80}"
     r"|^(?:a |an |the )?[^.]{0,80}\bmodel (?:trained|fine-?tuned|aligned)\b"
@@ -94,7 +99,7 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str)
 
     if (built := _BUILT.search(sentence)) and not _OTHERS.search(sentence):
         name, printed = framework_in(built["tool"])
-        if name and not _NO_TOOL.search(sentence[: built.end()]):
+        if name and not _NO_TOOL.search(sentence[: built.end() + 20]):
             place = doc.locate(block.span, printed)
             yield Statement("framework", printed, place, name, None, "", stage, "", "prose")
     if named and len(named) <= 2 and _METHOD_SENTENCE.search(sentence) and not _OTHERS.search(sentence):

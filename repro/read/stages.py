@@ -52,6 +52,8 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     unsettled = either(doc, gathered, method)
     method = "" if unsettled else method
     structured = [s for s in gathered.statements if s.key in TRAINING and s.medium != "prose" and s.medium != "diagram"]
+    if method == "pretraining" and structured and all(s.medium == "code" for s in structured):
+        method = ""  # a command in a card on a pretrained model shows how to train it further
     unhinted = any(not s.stage for s in structured) or any(not r.stage for r in gathered.readings)
     wanted = [p.stage for p in gathered.parts]
     wanted += [s.stage for s in structured] + [r.stage for r in gathered.readings]

@@ -43,8 +43,8 @@ def read_parameter_tables(doc: Document) -> Gathered:
 def _by_rows(doc: Document, index: int, table: Table) -> list[Statement]:
     """A table with a label in its first column and a value in each of the others that is a value's."""
     header = table.header
-    if len(header) < 2:
-        return []
+    if len(header) < 2 or {"type", "description"} <= {fold(cell.text) for cell in header}:
+        return []  # the second is a list of fields or arguments
     rows = list(table.rows)
     header_term = term(header[0].text)
     header_is_row = bool(header_term and header_term[0] in TRAINING and fold(header[1].text) not in _VALUE)
@@ -155,7 +155,7 @@ def statements(doc: Document, key: str, label: str, cell: Cell, stage: str, medi
                 Statement(key, cell.raw, cell.span, None, None, "left open on the card", stage, label, medium, cell)
             ]
         link = next((link for link in cell.links if "github.com" in link), "")
-        value = link.split("github.com/", 1)[1] if key == "framework" and link and not text else text
+        value = link.split("github.com/", 1)[1] if key == "framework" and link and not framework_of(text) else text
         return [Statement(key, text, cell.span, value, None, "", stage, label, medium, cell)]
     return [
         Statement(p.key, p.printed, cell.span, p.value, p.number, p.why, stage, label, medium, cell)

@@ -33,7 +33,9 @@ def read(path: str, *, shown_as: str = "") -> tuple[bytes, Card, Spec]:
     from repro.read.reader import read as read_bytes
 
     data = read_card_bytes(path)
-    card, spec = read_bytes(data, shown_as or path)
+    # A file's name need not be UTF-8; a report is.
+    name = (shown_as or path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    card, spec = read_bytes(data, name)
     return data, card, spec
 
 

@@ -103,7 +103,7 @@ def dataset_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     if not stated:
         return [absent("The front matter lists no data sets.")]
     span = front[0].span
-    fm_lines = {f.span.line for f in front if f.span}
+    fm_lines = {line for f in front if f.span for line in range(f.span.line, f.span.end_line + 1)}
     used = [d for d in used if d.span and d.span.line not in fm_lines]
     text = "\n".join(hit.line.lower() for hit in search(spec, re.compile(r"\S"), body_only=True))
     in_text = [name for name in stated if tail(name) in text]

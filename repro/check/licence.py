@@ -9,7 +9,7 @@ from repro.card import Span
 from repro.check.lineage import Lineage, lineages
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.tokens import subject
-from repro.check.wording import search
+from repro.check.wording import search, split_by_place
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import Spec
@@ -24,6 +24,13 @@ _NAMED = re.compile(
     r"|llama.{0,120}licen[sc]|licen[sc].{0,120}llama",
     re.IGNORECASE,
 )
+_TERMS = frozenset(
+    (
+        "apache-2.0", "mit", "bsd-3-clause", "gpl-3.0", "agpl-3.0", "lgpl-3.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0",
+        "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3", "gemma",
+    )
+)  # fmt: skip
+"""Ids that stand for different terms, each for its own."""
 _SAME = {"llama": "llama-2", "llama2": "llama-2", "llama-2": "llama-2"}
 
 
@@ -236,3 +243,31 @@ def licence_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     if not spec.text.strip() and not fact.known:
         return [unknown("The card's text is not at hand.")]
     return [failed("The card states no licence.", fact.span)]
+
+
+@check("R707", "licence-agreement", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+def licence_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
+    """Front matter and text state one licence
+
+    What: Compares the licence of the front matter with the one that the text gives, where both are ids of known terms.
+    Why: The Hub shows and filters by the front matter; a reader of the text would go by other terms.
+    Fix: Write the licence that holds in both places, or say in words which part each is for.
+    Sources: https://huggingface.co/docs/hub/repositories-licenses
+    """
+    front, body = split_by_place(spec, tuple(f for f in spec.all("license") if f.known))
+    if not front or not body:
+        return [absent("The licence is stated in one place.")]
+    ours = {_id(value) for f in front for value in (f.value if isinstance(f.value, tuple) else (f.value,))}
+    if ours <= {"other", "unknown", "license"}:
+        return [absent("The front matter leaves the licence to the text.")]
+    others = [f for f in body if _id(f.value) not in ours]
+    if not others:
+        return [passed(f"Both say {listing(sorted(ours))}.", front[0].span, body[0].span)]
+    words = f"The front matter says {listing(sorted(ours))}, the text {others[0].printed[:120]}"
+    if _id(others[0].value) in _TERMS and ours <= _TERMS:
+        return [failed(f"{words}.", front[0].span, others[0].span, claims=("identity.license",))]
+    return [unknown(f"{words}: whether they are the same terms is not known here.", front[0].span, others[0].span)]
+
+
+def _id(value: object) -> str:
+    return re.sub(r"[\s_]+", "-", str(value).strip().lower())

@@ -153,7 +153,7 @@ def _stage(
         method=_method_title(draft, last, gathered),
         base=_base(draft, place, ordered, last, facts),
         produces=_produces(draft, place, ordered, last, facts),
-        datasets=_datasets(draft, last, len(ordered), gathered, facts),
+        datasets=_datasets(doc, draft, last, len(ordered), gathered, facts),
         facts=tuple(own),
         span=draft.part.span if draft.part else spans[0] if spans else None,
     )
@@ -235,7 +235,7 @@ def _produces(draft: _Draft, place: int, ordered: list[_Draft], last: bool, fact
 
 
 def _datasets(
-    draft: _Draft, last: bool, stages: int, gathered: Gathered, facts: tuple[AnyFact, ...]
+    doc: Document, draft: _Draft, last: bool, stages: int, gathered: Gathered, facts: tuple[AnyFact, ...]
 ) -> tuple[DatasetRef, ...]:
     """The stage's data sets; a name that only abbreviates a repository's is that repository."""
     found: list[tuple[str, Span | None]] = []
@@ -257,7 +257,7 @@ def _datasets(
                     or hint == draft.name
                     or (last and not hint and len(fact.value) == 1 and name not in taken)
                 ):
-                    found.append((name, fact.span))
+                    found.append((name, doc.locate(fact.span, name) if fact.span else None))
     places: dict[str, Span | None] = {}
     for name, span in found:
         places.setdefault(name, span)

@@ -24,6 +24,10 @@ from repro.spec import AnyFact, Spec
 __all__ = ["answer_view", "check_page", "clean", "findings_view", "ledger_view", "plan_view", "spec_view"]
 
 
+AGAIN = "as above"
+"""Stands for a reason that the row above gives in the same words."""
+
+
 def spec_view(spec: Spec) -> RenderableType:
     """What the card says: facts, stages and claims, each with its line."""
     parts: list[RenderableType] = [
@@ -71,8 +75,13 @@ def findings_view(findings: Iterable[Finding], spec: Spec) -> RenderableType:
         table = Table.grid(padding=(0, 2))
         table.add_column(no_wrap=True)
         table.add_column(ratio=1)
+        together: dict[str, list[str]] = {}
         for f in unknown:
-            table.add_row(Text(f"  {one_line(f.code)}", "dim"), Text(one_line(f.message)))
+            codes = together.setdefault(one_line(f.message), [])
+            if f.code not in codes:
+                codes.append(f.code)
+        for message, codes in together.items():
+            table.add_row(Text(f"  {one_line(' '.join(codes))}", "dim"), Text(message))
         parts += [table, Text()]
     parts.append(_tally(every, spec))
     return Group(*parts)
@@ -96,11 +105,15 @@ def plan_view(plan: Plan) -> RenderableType:
             ),
         ]
         table = _grid("key", "value", "origin", "where and why")
+        before = ""
         for fact in stage.facts:
             row = value_row(fact, spec, ())
             why = " · ".join(one_line(part) for part in (row.place.label if row.place else "", row.why) if part)
             origin = Text(f"{row.word.mark} {row.word.label}", TERMINAL[row.word.tone])
-            table.add_row(Text(one_line(row.key)), Text(one_line(row.value), "bold"), origin, Text(why))
+            again = why == before and len(why) > len(AGAIN)
+            reason = Text(AGAIN, "dim") if again else Text(why)
+            table.add_row(Text(one_line(row.key)), Text(one_line(row.value), "bold"), origin, reason)
+            before = why
         parts.append(table)
     if plan.scaled:
         parts += [Text(), Text("What was scaled", "bold")]

@@ -48,6 +48,16 @@ _OTHER_LOSSES = {
     "sppo_hard",
     "dft",
 }
+_LORA = re.compile(
+    r"\blora[-_ ]?(?:r|rank|alpha|dropout|target[-_ ]modules)\b|\badapter\W{1,4}q?lora\b"
+    r"|\b(?:trained|fine-?tuned|tuned|fine-?tuning|training|aligned)\b[^.]{0,60}\b(?:using|with|via|by)\b[^.]{0,30}\bq?-?lora\b"
+    r"|\bq?lora (?:fine-?tun\w+|training)\b",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(
+    r"\b(?:no|not|without|instead of|rather than|unlike|never|you can|if you|could|may|further|also)\b|\bvs\b|n't\b",
+    re.I,
+)
 _CAUSAL = {"text-generation", "text2text-generation", "conversational", "question-answering", ""}
 
 
@@ -103,7 +113,14 @@ def _adapter(spec: Spec, evidence: Evidence) -> bool:
     library = str(spec.get("library_name").value or "").lower()
     listed = _tags(spec)
     files = any(repo.file("adapter_config.json") is not None for repo in evidence.role("subject"))
-    return library == "peft" or bool(listed & {"lora", "qlora", "peft"}) or files
+    return library == "peft" or bool(listed & {"lora", "qlora", "peft"}) or files or _lora_in_words(spec)
+
+
+def _lora_in_words(spec: Spec) -> bool:
+    """Whether a line says that the training was of an adapter: LoRA's own settings, or "fine-tuned with QLoRA"."""
+    if "lora" not in spec.text.lower():
+        return False
+    return any(_LORA.search(line) and not _DENIED.search(line) for line in spec.text.split("\n") if len(line) < 5000)
 
 
 def _tags(spec: Spec) -> set[str]:

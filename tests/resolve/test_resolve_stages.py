@@ -69,6 +69,28 @@ def test_an_adapter_or_quantized_base_is_seen_outside_the_method_too() -> None:
         assert judge(card.stages[0], card, evidence).method == ""
 
 
+@pytest.mark.parametrize(
+    ("line", "method"),
+    [
+        ("It was fine-tuned using QLoRA on one card.", ""),
+        ("|lora_r|8|", ""),
+        ("adapter: lora", ""),
+        ("All weights were trained, not an adapter with LoRA.", "sft"),
+        ("You can fine-tune it further with LoRA.", "sft"),
+    ],
+)
+def test_an_adapter_that_the_text_tells_of_is_not_trained_as_all_weights(line: str, method: str) -> None:
+    one = stage("sft", "Supervised Fine-Tuning (SFT)")
+    card = dataclasses.replace(spec((one,)), text=f"# Card\n\n{line}\n")
+    assert judge(one, card, Evidence()).method == method
+
+
+def test_parameters_of_one_of_two_trainings_are_not_run() -> None:
+    one = stage("training", "one of two trainings, unsaid which")
+    judged = judge(one, spec((one,)), Evidence())
+    assert (judged.method, "either" in judged.why_not) == ("", True)
+
+
 def test_a_card_without_training_says_so() -> None:
     with pytest.raises(HoleError, match="no training stage could be read") as caught:
         plan_of(spec(()))

@@ -27,6 +27,8 @@ ENDS = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|im_end|>", "</s>", 
 """Tokens with which published templates end a turn."""
 BELONGS = 4
 """Lines between a template's name and the block that shows it."""
+_BY_ROLE = re.compile(r"""['"]<\|['"] ?[+~] ?\w{1,20}(?:\[['"]role['"]\]|\.role) ?[+~] ?['"]\|>""")
+"""A mark put together from the role's name: '<|' + message['role'] + '|>'."""
 _DEEPEST = re.compile(r"[\[{]{40}")
 
 
@@ -40,7 +42,8 @@ def compare_template(case: Case, claim: Claim) -> Comparison | None:
     if found is None:
         return None
     repo, fact = found
-    text, where = str(fact.value), str(fact.span) if fact.span is not None else repo.repo_id
+    text = str(fact.value) + ("<|system|><|user|><|assistant|>" if _BY_ROLE.search(str(fact.value)) else "")
+    where = str(fact.span) if fact.span is not None else repo.repo_id
     name = re.sub(r"[\s_]+", "-", str(claim.value).strip().casefold()).removesuffix("-template").removesuffix("-chat")
     if name == "model":
         return None

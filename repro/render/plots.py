@@ -94,10 +94,16 @@ def _draw(figure: Figure, report: Report, name: str) -> None:
     proxy = report.plan is None or report.plan.scale is Scale.PROXY
     shown = [c for c in claims if c.number is not None and math.isfinite(c.number.value)]
     title = f"{_plain(name).upper()} training loss"
+    last = max(s.step for run in runs for s in run.steps)
+    for claim in claims:
+        last = max(last, claim.step or 0)
+    logged = max((entry.step for entry in published), default=0)
     if proxy and (shown or published):
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        # The author may have logged more steps than a stand-in takes: that curve is shown whole, on its own axis.
+        top, bottom = figure.subplots(2, 1, sharex=logged <= last, height_ratios=(3, 2))
         bottom.set_ylabel("loss")
-        _heading(bottom, "As the card states it: the full-scale model, another level of loss", small=True)
+        whose = "As the card states it" if shown else f"As the repository logged it, {logged:,} steps"
+        _heading(bottom, f"{whose}: the full-scale model, another level of loss", small=True)
     else:
         top = bottom = figure.subplots(1, 1)
     _curves(top, runs)
@@ -107,9 +113,8 @@ def _draw(figure: Figure, report: Report, name: str) -> None:
     _open(bottom, [c for c in claims if c.unstated])
     top.set_ylabel("loss")
     bottom.set_xlabel("optimizer step")
-    last = max(s.step for run in runs for s in run.steps)
-    for claim in claims:
-        last = max(last, claim.step or 0)
+    top.set_xlim(-0.02 * last, 1.04 * last)
+    last = max(last, logged)
     bottom.set_xlim(-0.02 * last, 1.04 * last)
     scale = "proxy: the level of the loss is not the card's" if proxy else "full scale"
     _heading(top, f"{title} · {scale}")

@@ -10,6 +10,7 @@ import pyromark
 
 from repro.card import Block, BlockKind, Card, Cell, Problem, Span, Table
 from repro.read.front_matter import read_front_matter
+from repro.read.html_tables import html_tables
 from repro.read.source_text import SourceText, decode
 
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
@@ -119,6 +120,9 @@ class _Walk:
             text = self._raw(events)
             comment = not without_html(text) and "<!--" in text and not _TAG.search(_COMMENT.sub("", text))
             self._add(BlockKind.COMMENT if comment else BlockKind.HTML, start, end, text)
+            if not comment and "<t" in text.lower():
+                for first, last, table in html_tables(self._source, start, end):
+                    self._add(BlockKind.TABLE, first, last, "", table=table)
             if not comment and "<h" in text.lower():
                 for found in _HTML_HEADING.finditer(_COMMENT.sub("", text)[:100_000]):
                     self._heading(int(found.group(1)), without_html(found.group(2)), start, end)

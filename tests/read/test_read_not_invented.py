@@ -197,6 +197,8 @@ def test_shots_in_a_column_or_a_metric_are_conditions(spec_of: Reader) -> None:
 
 
 def test_a_stages_data_set_has_the_line_that_names_it(spec_of: Reader) -> None:
-    spec = spec_of("---\ndatasets:\n- org/one\n- org/two\nbase_model: org/base\n---\n# M\n\nThis model was fine-tuned.\n")
+    spec = spec_of(
+        "---\ndatasets:\n- org/one\n- org/two\nbase_model: org/base\n---\n# M\n\nThis model was fine-tuned.\n"
+    )
     (stage,) = spec.stages
     assert [(d.repo_id, d.span.line) for d in stage.datasets if d.span] == [("org/one", 3), ("org/two", 4)]

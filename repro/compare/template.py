@@ -45,8 +45,9 @@ def compare_template(case: Case, claim: Claim) -> Comparison | None:
     text = str(fact.value) + ("<|system|><|user|><|assistant|>" if _BY_ROLE.search(str(fact.value)) else "")
     where = str(fact.span) if fact.span is not None else repo.repo_id
     name = re.sub(r"[\s_]+", "-", str(claim.value).strip().casefold()).removesuffix("-template").removesuffix("-chat")
-    if name == "model":
-        return None
+    if name == "model" or str(claim.value).strip() == str(fact.value).strip():
+        same = "is the text that the card shows" if name != "model" else "is the tokenizer's own, as the card says"
+        return _judged(claim, Verdict.CONSISTENT, f"{where} {same}.", where)
     marks = MARKS.get(name) or MARKS.get(re.sub(r"(?<=[a-z])(?=\d)", "-", name).partition(".")[0])
     if marks is None:
         return _judged(
@@ -100,7 +101,7 @@ def compare_template(case: Case, claim: Claim) -> Comparison | None:
 def _judged(claim: Claim, verdict: Verdict, why: str, where: str, *, measured: str = "", needs: str = "") -> Comparison:
     weights = {
         Verdict.DIFFERS: (Weight.STRONG, "the published tokenizer decides it, without a run"),
-        Verdict.CONSISTENT: (Weight.WEAK, "other templates write the same marks"),
+        Verdict.CONSISTENT: (Weight.WEAK, "that training used it is not shown"),
     }
     weight, weight_why = weights.get(verdict, (Weight.NONE, "it is not decided"))
     return result(

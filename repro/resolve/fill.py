@@ -136,7 +136,8 @@ class Filling:
                 return replace(
                     settled,
                     origin=Origin.FOUND,
-                    why=settled.why or f"the card of the model it made says so ({spec.source})",
+                    why=settled.why
+                    or "the card of the model it made says so" + ("" if settled.span else f" ({spec.source})"),
                 )
         if self.repo is not None and key in _FROM_ARTEFACTS:
             settled = self._settled(key, _of(self.repo, key), "")

@@ -32,7 +32,8 @@ def read_card_bytes(path: str) -> bytes:
                 where=path,
                 hint="point at the README.md of a model repository",
             )
-        data = place.read_bytes()
+        with place.open("rb") as file:  # a device has no size and may have no end
+            data = file.read(MAX_CARD_BYTES + 1)
     except FileNotFoundError:
         raise CardError("no such file", where=path, hint="give the path of a model card (a README.md)") from None
     except OSError as error:

@@ -144,7 +144,7 @@ def from_json(text: str) -> Report:
                 hint="use the version of repro that wrote it, or run the audit again",
             )
         return TypeAdapter(Report).validate_json(text)
-    except (ValueError, AttributeError, ValidationError) as error:
+    except (ValueError, AttributeError, ValidationError, RecursionError) as error:
         raise ReproError(f"not a report: {str(error).splitlines()[0]}") from error
 
 
@@ -152,7 +152,19 @@ def json_schema() -> dict[str, Any]:
     """JSON Schema of report.json."""
     from pydantic import TypeAdapter
 
-    schema = TypeAdapter(Report).json_schema()
+    schema: dict[str, Any] = _with_unprintable_numbers(TypeAdapter(Report).json_schema())
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = f"repro report, schema version {SCHEMA_VERSION}"
     return schema
+
+
+def _with_unprintable_numbers(schema: Any) -> Any:
+    # JSON has no NaN and no infinities: `to_json` writes them as strings, so a number may be one of these.
+    if isinstance(schema, list):
+        return [_with_unprintable_numbers(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "number":
+        about = {key: value for key, value in schema.items() if key != "type"}
+        return {**about, "anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
+    return {key: _with_unprintable_numbers(value) for key, value in schema.items()}

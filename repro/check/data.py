@@ -189,7 +189,7 @@ def training_data_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]
         return [absent("The card describes no training.")]
     listed = spec.get("datasets")
     if unnamed and not listed.known:
-        return [failed('The card says "on an unknown dataset".', unnamed[0].span)]
+        return [failed(f'The card says "{unnamed[0].match.group(0)}".', unnamed[0].span)]
     bare = [s for s in spec.stages if not named_sets(s)]
     if not bare or listed.known:
         names = [d.repo_id for d in _sets(spec)] or [

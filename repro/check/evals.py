@@ -65,7 +65,8 @@ _SHOTS = re.compile(
     r"\b\d{1,2}[- ]?shots?\b|\b(?:zero|few|five|one)[- ]shot\b|\bnum[_ ]few[_ ]?shot\b|n[-_ ]?shot", re.IGNORECASE
 )
 _RESULTS = re.compile(
-    r"\b(?:evaluation|benchmarks?|results|performance|leaderboard|accuracy|f1|bleu|rouge|wer|win[- ]rate)\b",
+    r"\b(?:evaluation|benchmarks?|results|performance|leaderboard|accuracy|f1|bleu|s?chrf|rouge[-\w]*|wer|win[- ]rate|"
+    r"cer|perplexity|exact match|pearson|spearman|s[di]_?s?[di]r\w*|mse|mae|auc)\b",
     re.IGNORECASE,
 )
 

@@ -31,6 +31,9 @@ _TERMS = frozenset(
     )
 )  # fmt: skip
 """Ids that stand for different terms, each for its own."""
+_SPOKEN = re.compile(r"\blicen[sc](?:es?|ed|ing)\b|creativecommons\.org/licen", re.IGNORECASE)
+_BLANK = re.compile(r"more information needed|\[needs|<[^<>]*>\s*$|^\s*licen[sc]es?\s*:\s*\S*\s*$", re.IGNORECASE)
+"""A line of the template, or of front matter that names none."""
 _SAME = {"llama": "llama-2", "llama2": "llama-2", "llama-2": "llama-2"}
 
 
@@ -238,6 +241,9 @@ def licence_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     named = [h for h in named if not re.match(r"\s*licence:\s*license\s*$", h.line)]
     if named:
         return [unknown("A licence is named in words only; no id could be read.", named[0].span, fact.span)]
+    spoken = [h for h in search(spec, _SPOKEN) if not _BLANK.search(h.line)]
+    if spoken and value != "other":
+        return [unknown("The card speaks of a licence; no id could be read.", spoken[0].span)]
     if value == "other":
         return [failed('The licence is "other", and nothing says which.', fact.span)]
     if not spec.text.strip() and not fact.known:

@@ -58,6 +58,9 @@ def read_scores(doc: Document) -> Gathered:
         elif block.kind is BlockKind.PARAGRAPH and (match := _EVALUATION_SET.search(block.text)):
             for result in _bullets(doc, index, match.group(1)):
                 (readings if isinstance(result, Reading) else results).append(result)  # type: ignore[arg-type]
+        elif block.kind is BlockKind.HEADING and fold(block.text) == "validation metrics":
+            for result in _bullets(doc, index, "validation"):
+                (readings if isinstance(result, Reading) else results).append(result)  # type: ignore[arg-type]
     return Gathered(results=tuple(results), readings=tuple(readings))
 
 

@@ -283,3 +283,9 @@ def test_a_tokenizer_in_the_code_is_not_the_model(spec_of: Reader) -> None:
 
 def test_a_card_without_training_has_no_stage(spec_of: Reader) -> None:
     assert spec_of("# A merge\n\nTwo models, averaged.\n").stages == ()
+
+
+def test_validation_metrics_under_their_heading(spec_of: Reader) -> None:
+    spec = spec_of("# Tagger\n\nTrained using AutoNLP.\n\n## Validation Metrics\n\n- Loss: 0.547\n- Accuracy: 0.81\n")
+    found = {c.id: (c.value, c.split) for c in spec.claims if c.kind in (ClaimKind.LOSS, ClaimKind.EVAL)}
+    assert found == {"training.eval_loss": (0.547, "validation"), "eval.validation_set.accuracy": (0.81, "validation")}

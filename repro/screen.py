@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -61,8 +62,13 @@ def failure(error: Exception, verbose: bool) -> int:
         say("".join(traceback.format_exception(error)))
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     number = re.search(r"\(os error (\d+)\)", str(error))
+    full = _full_disk(error)
     if isinstance(error, ReproError):
-        complain(error)
+        complain(
+            error
+            if full is None or "disk is full" in str(error)
+            else cannot_write(Path(full.filename or error.where or "the run's folder"), full)
+        )
         return error.exit_code
     if callable(show) and isinstance(code, int):  # typer's own: wrong option, missing argument
         show()
@@ -77,6 +83,15 @@ def failure(error: Exception, verbose: bool) -> int:
         return 1
     say(f"repro: a bug: {type(error).__name__}: {error} (run again with -v for the traceback, and report it)")
     return 1
+
+
+def _full_disk(error: BaseException | None) -> OSError | None:
+    # Libraries wrap it in errors of their own that say nothing of a disk.
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def drop_stdout() -> None:

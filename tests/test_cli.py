@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ import yaml
 from repro import __version__, screen
 from repro.cli import main
 from repro.comparison import Comparison, Verdict, Weight
+from repro.errors import RunError
 from repro.evidence import Evidence
 from repro.options import Outcome
 from repro.report import from_json, json_schema, of_card
@@ -626,3 +628,33 @@ def test_a_paths_text_never_drives_the_terminal(tell: Tell, tmp_path: Path) -> N
             answer = tell(*words)
             assert answer.code == 2
             look(answer)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "reports/x"),
+        Exception("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+    ids=["python", "rust"],
+)
+def test_a_full_disk_is_told_whoever_met_it(error: Exception, capfd: pytest.CaptureFixture[str]) -> None:
+    assert screen.failure(error, verbose=False) == 1
+    told = capfd.readouterr().err
+    assert "the disk is full" in told
+    assert "a bug" not in told
+
+
+def test_a_full_disk_that_a_library_wrapped_is_told_with_the_callers_exit_code(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    try:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "cache/x.arrow")
+        except OSError as inner:
+            raise ValueError("could not generate") from inner
+    except ValueError as middle:
+        error = RunError("scoring did not finish")
+        error.__cause__ = middle
+    assert screen.failure(error, verbose=False) == 5
+    assert capfd.readouterr().err.startswith("error: cache/x.arrow: the disk is full")

@@ -23,10 +23,7 @@ EXIT_CODES = (0, 2, 3, 4, 5, 10, 11, 12, 130)
 
 
 def document(name: str) -> str:
-    text = (ROOT / name).read_text("utf-8")
-    if len(text) < 200:
-        pytest.skip(f"{name} is not written yet")
-    return text
+    return (ROOT / name).read_text("utf-8")
 
 
 def code_lines(text: str) -> list[str]:

@@ -248,6 +248,9 @@ def licence_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [failed('The licence is "other", and nothing says which.', fact.span)]
     if not spec.text.strip() and not fact.known:
         return [unknown("The card's text is not at hand.")]
+    unread = next((p for p in spec.problems if "front matter" in p.message), None)
+    if unread is not None:
+        return [unknown("The front matter cannot be read, and a licence may stand in it.", unread.span)]
     return [failed("The card states no licence.", fact.span)]
 
 

@@ -295,17 +295,19 @@ def test_what_the_run_assumed_is_marked_where_it_has_been_found(card: Path, repo
 
 def test_a_templates_name_is_no_templates_text(card: Path, reports: Path, hub: LoopbackHub) -> None:
     report = verify(card, reports, "hub", endpoint=hub.endpoint).report
-    template = judged(report, "dpo.chat_template")
-    assert template.verdict is Verdict.DIFFERS
-    assert "ends a turn with <|endoftext|>" in template.why
-    assert "has no token <|endoftext|>" in template.why
-    assert [c.claim for c in report.comparisons if c.verdict is Verdict.DIFFERS] == ["dpo.chat_template"]
+    assert judged(report, "dpo.chat_template").verdict is Verdict.CONSISTENT, "the name is right"
+    end = judged(report, "dpo.template_end_token")
+    assert end.verdict is Verdict.DIFFERS
+    assert "ends a turn with <|endoftext|>" in end.why
+    assert "has no token <|endoftext|>" in end.why
+    assert [c.claim for c in report.comparisons if c.verdict is Verdict.DIFFERS] == ["dpo.template_end_token"]
     assert judged(report, "identity.base_model").verdict is Verdict.CONSISTENT
 
 
 def test_a_template_that_ends_as_the_card_shows_is_consistent(card: Path, reports: Path, loadable: LoopbackHub) -> None:
     report = verify(card, reports, "hub", endpoint=loadable.endpoint).report
     assert judged(report, "dpo.chat_template").verdict is Verdict.CONSISTENT
+    assert judged(report, "dpo.template_end_token").verdict is Verdict.CONSISTENT
     base = judged(report, "identity.base_model")
     assert base.verdict is Verdict.DIFFERS, "a small Llama is no fine-tuned 8B"
     assert "hidden_size" in base.why
@@ -409,7 +411,7 @@ def test_a_runs_folder_is_verified_under_the_cards_own_name(card: Path, reports:
 
 def test_a_card_without_a_run_is_still_held_against_the_hub(card: Path, tmp_path: Path, hub: LoopbackHub) -> None:
     report = verify(card, tmp_path / "empty", "hub", endpoint=hub.endpoint).report
-    assert judged(report, "dpo.chat_template").verdict is Verdict.DIFFERS
+    assert judged(report, "dpo.template_end_token").verdict is Verdict.DIFFERS
     assert any("no run of this card yet" in note for note in report.notes)
 
 

@@ -6,6 +6,7 @@ import re
 
 from repro.arithmetic import rows_of_steps
 from repro.compare.case import Case, result
+from repro.compare.end_token import compare_end_token
 from repro.compare.rows import row_counts, total_rows
 from repro.compare.step_causes import FILTERED
 from repro.compare.template import compare_template
@@ -20,6 +21,8 @@ def compare_config(case: Case, claim: Claim, losses: dict[str, Comparison]) -> C
     key = key_of(claim)
     if claim.unstated:
         return result(claim, Verdict.UNSTATED, f"The card leaves the {_words(key)} open.")
+    if key == "template_end_token":
+        return compare_end_token(case, claim)
     conflict = _conflict(case, claim, key)
     if conflict:
         return conflict

@@ -7,6 +7,7 @@ from repro.read.document import Document
 from repro.read.loss_claims import Ledger, loss_claims, steps_claim
 from repro.read.stages import Assignment
 from repro.read.statement import Gathered
+from repro.read.turn_ends import turn_ends
 from repro.read.values import fold, left_open, plain_value
 from repro.spec import AnyFact, Claim, ClaimKind, CodeBlock, Fact, Origin, Stage, Value
 
@@ -28,6 +29,7 @@ def claims(
     for stage in assignment.stages:
         cells = {s.span: s.cell for s in gathered.statements if s.cell is not None}
         _configuration(ledger, stage, cells)
+    _template_ends(ledger, doc, assignment, code)
     _steps_stated(ledger, gathered, assignment)
     loss_claims(ledger, gathered, assignment, trainer_logs)
     _scores(ledger, gathered, assignment)
@@ -80,6 +82,18 @@ def _configuration(ledger: Ledger, stage: Stage, cells: dict[Span, Cell]) -> Non
                 cell_end=cell.end if cell else None,
             )
         )
+
+
+def _template_ends(ledger: Ledger, doc: Document, assignment: Assignment, code: tuple[CodeBlock, ...]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for token, span, index in turn_ends(doc, code):
+        stage = assignment.of(doc.stage_hint(index))
+        if (stage, token) in seen:
+            continue
+        seen.add((stage, token))
+        name = f"{stage}.template_end_token" if stage else "template_end_token"
+        text = f"the chat template shown ends a turn with {token}"
+        ledger.add(Claim(name, ClaimKind.CONFIG, text, token, span, token, stage=stage))
 
 
 def _steps_stated(ledger: Ledger, gathered: Gathered, assignment: Assignment) -> None:

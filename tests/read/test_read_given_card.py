@@ -162,7 +162,7 @@ def test_the_other_claims(given: tuple[Card, Spec]) -> None:
         assert found.number is not None
         assert (found.number.value, found.number.unit) == (10.0, "%")
     assert [c.id for c in spec.claims if c.kind is ClaimKind.USAGE] == ["usage.1", "usage.2"]
-    assert len({c.id for c in spec.claims}) == len(spec.claims) == 30
+    assert len({c.id for c in spec.claims}) == len(spec.claims) == 31
 
 
 def test_code_has_roles(given: tuple[Card, Spec]) -> None:

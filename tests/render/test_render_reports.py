@@ -13,15 +13,18 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from repro.card import Span
 from repro.finding import Check, Family, Severity
 from repro.render import terminal
 from repro.render.formats import FORMATS
 from repro.render.html import to_html
+from repro.render.ledger import ledger_groups
 from repro.render.markdown import check_markdown, to_markdown
 from repro.render.templates import fill
 from repro.render.view import split_answer
 from repro.render.words import duration, figure, moment, value_text
 from repro.report import Report, from_json
+from repro.spec import Claim, ClaimKind
 
 PAYLOADS = (
     "{{7*7}}",
@@ -221,6 +224,19 @@ def test_the_page_of_a_check(golden: Callable[[str, str], None]) -> None:
     )
     golden("explain.md", check_markdown(check))
     golden("explain.txt", shown(terminal.check_page(check)))
+
+
+def test_an_end_token_that_the_card_shows_is_part_of_the_recipe(check_report: Report) -> None:
+    token = "<|endoftext|>"
+    claim = Claim(
+        "dpo.template_end_token", ClaimKind.CONFIG, f"ends with {token}", token, Span("card.md", 89, 89), token
+    )
+    spec = dataclasses.replace(check_report.spec, claims=(*check_report.spec.claims, claim))
+    report = dataclasses.replace(check_report, spec=spec)
+    (group,) = (g for g in ledger_groups(report, ()) if any(row.id == claim.id for row in g.rows))
+    assert group.title == "Recipe and data"
+    assert token not in to_markdown(report, {}), "its pipes would end the table's cells"
+    assert "&lt;|endoftext|&gt;" in to_html(report, {})
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from resolve_specs import PREFERENCES, SFT_REPO, parent, repo, tenth
 
 from repro.evidence import Evidence
-from repro.plan import Plan, Scale
+from repro.plan import Plan, Scale, StagePlan
 from repro.read.reader import read
 from repro.resolve.resolver import resolve
 from repro.spec import Origin, Spec
@@ -156,6 +156,18 @@ def test_the_notes_name_the_commit_and_the_rule_for_the_date(card: Spec) -> None
 def test_the_template_that_the_card_shows_is_taken(card: Spec) -> None:
     fact = resolve(card, Evidence(), scale=Scale.FULL, assume={}).stages[1].get("chat_template")
     assert (fact.value, fact.origin) == ("tulu", Origin.STATED)
+
+
+def test_the_end_token_that_the_template_shows_is_no_parameter(card: Spec) -> None:
+    def stages(text: str) -> tuple[StagePlan, ...]:
+        return resolve(read(text.encode(), "cards/dpo-mahals.md")[1], Evidence(), scale=Scale.FULL, assume={}).stages
+
+    text = CARD.read_text("utf-8")
+    assert card.claim("dpo.template_end_token") is not None
+    as_given = stages(text)
+    assert as_given == stages(text.replace("response<|endoftext|>", "response<|end_of_text|>"))
+    assert as_given == stages(text.replace("response<|endoftext|>", "response"))
+    assert not [f for stage in as_given for f in stage.facts if "endoftext" in f"{f.value} {f.printed}"]
 
 
 def test_feasibility_says_what_it_takes_and_how(card: Spec) -> None:

@@ -16,9 +16,9 @@ ORG = "stranger"
 BASE, SFT, DPO = f"{ORG}/tiny-base", f"{ORG}/tiny-sft", f"{ORG}/tiny-dpo"
 SFT_DATA, DPO_DATA = f"{ORG}/chat-rows", f"{ORG}/preference-rows"
 
-SFT_ROWS, DPO_ROWS, HELDOUT_ROWS = 4800, 6400, 600
-EFFECTIVE, PER_DEVICE, ACCUMULATION = 32, 16, 2
-SFT_LR, DPO_LR, BETA = 2e-3, 1e-5, 5.0
+SFT_ROWS, DPO_ROWS, HELDOUT_ROWS = 9600, 12800, 600
+PER_DEVICE, SFT_ACCUMULATION, DPO_ACCUMULATION = 16, 2, 4
+SFT_LR, DPO_LR, BETA = 2e-3, 1.5e-5, 5.0
 WINDOW = 40
 SEED = 17
 
@@ -81,7 +81,6 @@ def arguments(kind: type, folder: Path, **more: Any) -> Any:
     return kind(
         output_dir=str(folder),
         per_device_train_batch_size=PER_DEVICE,
-        gradient_accumulation_steps=ACCUMULATION,
         num_train_epochs=1,
         lr_scheduler_type="linear",
         warmup_steps=0.1,
@@ -134,7 +133,7 @@ def publish(folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(base)
     trainer = SFTTrainer(
         model=model,
-        args=arguments(SFTConfig, sft_folder, learning_rate=SFT_LR),
+        args=arguments(SFTConfig, sft_folder, learning_rate=SFT_LR, gradient_accumulation_steps=SFT_ACCUMULATION),
         train_dataset=Dataset.from_list([{"messages": r["messages"]} for r in sft]),
         processing_class=tokenizer,
     )
@@ -148,6 +147,7 @@ def publish(folder: Path) -> None:
             DPOConfig,
             dpo_folder,
             learning_rate=DPO_LR,
+            gradient_accumulation_steps=DPO_ACCUMULATION,
             beta=BETA,
             loss_type="sigmoid_norm",
             precompute_ref_log_probs=True,

@@ -53,15 +53,21 @@ def details(told: Told) -> str:
         "Dataset": [c[2] for c in columns],
         "Learning rate": [{"SFT": f"{p.SFT_LR:g}", "DPO": f"{p.DPO_LR:g}"}[n] for n in names],
         "Epochs": [{"SFT": "1", "DPO": told.dpo_epochs}[n] for n in names],
-        "Effective batch size": [str(p.EFFECTIVE)] * len(names),
+        "Effective batch size": [
+            {"SFT": str(p.PER_DEVICE * p.SFT_ACCUMULATION), "DPO": str(p.PER_DEVICE * p.DPO_ACCUMULATION)}[n]
+            for n in names
+        ],
         "Per-device batch size": [str(p.PER_DEVICE)] * len(names),
-        "Gradient accumulation steps": [str(p.ACCUMULATION)] * len(names),
+        "Gradient accumulation steps": [
+            {"SFT": str(p.SFT_ACCUMULATION), "DPO": str(p.DPO_ACCUMULATION)}[n] for n in names
+        ],
         "Number of devices": ["1"] * len(names),
         "LR schedule": ["linear"] * len(names),
         "Warmup ratio": ["0.1"] * len(names),
         "Optimizer": ["AdamW"] * len(names),
         "Max sequence length": ["128"] * len(names),
         "Precision": ["fp32"] * len(names),
+        "Logging steps": ["1"] * len(names),
         "Seed": [str(p.SEED)] * len(names),
         "Loss type": [{"SFT": "-", "DPO": "sigmoid_norm"}[n] for n in names],
         "Beta": [{"SFT": "-", "DPO": told.beta}[n] for n in names],

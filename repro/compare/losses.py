@@ -10,7 +10,7 @@ from repro.compare.loss_needs import advice, weigh
 from repro.compare.loss_steps import Reading, capital, measured_text, range_words, reading_of
 from repro.compare.loss_without_statistics import METHOD, too_short, without_statistics
 from repro.compare.margins import Margin, margin_of
-from repro.compare.overrides import assumed
+from repro.compare.overrides import assumed, overruled
 from repro.compare.prediction import Prediction, predict
 from repro.compare.stats import FAMILY_ERROR, holm
 from repro.comparison import Comparison, Leg, Verdict, Weight
@@ -99,6 +99,13 @@ def _judged(
         if reading.partial:
             why = f"{base}; the card says {claim.printed}, outside it, unless the partial window was divided otherwise."
             needs = "the framework's rule for the last window of an epoch, or a claim at a whole window"
+    elif changed := overruled(case, claim):
+        verdict = Verdict.NOT_COMPARABLE
+        why = (
+            f"{base}; the card's {claim.printed} lies in it, but the run was given another {', '.join(changed)} than "
+            "the card states: it is not the card's recipe that agrees."
+        )
+        needs = f"a run with the card's own {', '.join(changed)}"
     elif margin.value is not None and half <= margin.value:
         verdict = Verdict.REPRODUCED
         why = f"{base}; the card says {claim.printed}. Half of it, {half:.4f}, is within the margin {margin.value:.4f}."

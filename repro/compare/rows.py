@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from repro.arithmetic import rows_of_fraction
 from repro.compare.case import KNOWN_OUTSIDE_RECIPES, Case
+from repro.compare.invariants import is_dpo
 from repro.spec import AnyFact, Claim, DatasetRef, Origin
 
 
@@ -63,6 +64,15 @@ def sampling_known(case: Case, claim: Claim) -> bool:
     stage = case.stage(claim)
     facts = [f for d in stage.datasets for f in (d.fraction, d.rows)] if stage is not None else []
     return bool(facts) and all(f.origin in KNOWN_OUTSIDE_RECIPES or not f.known for f in facts)
+
+
+def may_be_packed(case: Case, claim: Claim, claimed: int, expected: int) -> str:
+    """Why fewer steps than rows over batch may still be right: trainers pack several rows of an SFT set into one."""
+    packing = case.fact(claim, "packing")
+    denied = packing.origin in KNOWN_OUTSIDE_RECIPES and packing.value is False
+    if claimed >= expected or denied or is_dpo(case, claim):
+        return ""
+    return "several rows packed into one sequence would explain fewer, and whether they were is not stated"
 
 
 def _of_dataset(case: Case, claim: Claim, dataset: DatasetRef) -> tuple[RowCount, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from repro.compare.case import Case, result
-from repro.compare.overrides import assumed
+from repro.compare.overrides import assumed, overruled
 from repro.compare.pairs import FEWEST_SHARED, Paired, pair, same_harness
 from repro.compare.score_match import Matched, claimed_interval, harness_gap, limit_of, match
 from repro.compare.stats import FAMILY_ERROR, holm, t_quantile
@@ -102,6 +102,9 @@ def _judged(case: Case, claim: Claim, matched: Matched, trained: _Trained) -> Co
         verdict, needs = Verdict.DIFFERS, ""
     elif state.startswith("gap"):
         verdict, needs = Verdict.NOT_COMPARABLE, "the harness, its version and the task's version, stated in the card"
+    elif state == "agrees" and outcome == "inside" and (changed := overruled(case, claim)):
+        verdict, needs = Verdict.NOT_COMPARABLE, f"a run with the card's own {', '.join(changed)}"
+        said += " But that model was trained with another " + ", ".join(changed) + " than the card states."
     elif state == "agrees" and outcome == "inside":
         verdict, needs = Verdict.REPRODUCED, ""
     elif state == "agrees" and outcome == "none":
@@ -160,7 +163,10 @@ def _claimed_leg(claim: Claim, published: Score) -> tuple[Leg | None, str, str]:
     slack = max(SLACK, 1 / max(1, count))
     limit = limit_of(published)
     stated = next((str(f.value) for f in claim.conditions if f.key == "limit" and f.known), "")
-    sampled = t_quantile(0.05, max(1.0, count - 1.0)) * published.standard_error if limit and stated != limit else 0.0
+    sampled = 0.0
+    if limit and stated != limit:
+        # Answers that are all alike still leave 3/n open, the rule of three.
+        sampled = max(t_quantile(0.05, max(1.0, count - 1.0)) * published.standard_error, min(1.0, 3 / max(1, count)))
     error = printed.half_width + slack + sampled
     distance = max(0.0, printed.lo - published.value, published.value - printed.hi)
     leg = Leg(

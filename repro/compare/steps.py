@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from repro.compare.case import KNOWN_OUTSIDE_RECIPES, Case, result
-from repro.compare.overrides import changed
-from repro.compare.rows import RowCount, row_counts, sampling_known
+from repro.compare.overrides import changed, length_given
+from repro.compare.rows import RowCount, may_be_packed, row_counts, sampling_known
 from repro.compare.step_causes import Cause, steps_cause
 from repro.comparison import Comparison, Verdict, Weight
 from repro.spec import AnyFact, Claim, Origin
@@ -63,7 +63,8 @@ def compare_steps(case: Case, claim: Claim) -> Comparison:
 
 def _regenerated(case: Case, claim: Claim, claimed: int, taken: list[int], inputs: Inputs) -> Comparison:
     count = ", ".join(str(n) for n in taken)
-    if taken == [claimed]:
+    other = length_given(case, claim, against_the_card=taken == [claimed])
+    if taken == [claimed] and not other:
         return replace(
             result(
                 claim,
@@ -89,9 +90,13 @@ def _regenerated(case: Case, claim: Claim, claimed: int, taken: list[int], input
         and sampling_known(case, claim)
         and not _conflicts(case, claim)
         and not changed(case, claim, ("effective_batch_size", "num_epochs", "max_steps"))
+        and not other
     )
-    if not firm or cause.reconciles:
-        reason = cause.words if cause.reconciles else "not every value it follows from is the card's own"
+    packed = may_be_packed(case, claim, claimed, taken[0])
+    if not firm or cause.reconciles or packed:
+        reason = "not every value it follows from is the card's own"
+        if not other and (cause.reconciles or packed):
+            reason = cause.words if cause.reconciles else packed
         return result(
             claim,
             Verdict.INCONCLUSIVE,
@@ -195,7 +200,8 @@ def _contradicted(case: Case, claim: Claim, claimed: int, inputs: Inputs, cause:
     base = f"{inputs.words()} gives {cause.expected} steps; the card says {claimed}"
     fit = _fitting(claimed, inputs.rows[0].rows, _number(inputs.batch))
     conflicts = _conflicts(case, claim)
-    if inputs.firm and not conflicts and not cause.open:
+    packed = may_be_packed(case, claim, claimed, cause.expected)
+    if inputs.firm and not conflicts and not cause.open and not packed:
         return result(
             claim,
             Verdict.DIFFERS,
@@ -210,7 +216,7 @@ def _contradicted(case: Case, claim: Claim, claimed: int, inputs: Inputs, cause:
         )
     reason = "not every value it follows from is stated: some were assumed"
     if inputs.firm:
-        reason = f"the card states {conflicts} more than once and differently" if conflicts else cause.words
+        reason = f"the card states {conflicts} more than once and differently" if conflicts else packed or cause.words
     return result(
         claim,
         Verdict.INCONCLUSIVE,

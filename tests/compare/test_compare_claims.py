@@ -31,7 +31,7 @@ from repro.compare.comparer import compare
 from repro.comparison import Comparison, Verdict, Weight
 from repro.evidence import Evidence, LoggedLoss
 from repro.plan import Scale
-from repro.spec import Claim, ClaimKind, Origin, Spec
+from repro.spec import AnyFact, Claim, ClaimKind, Fact, Origin, Spec
 
 NOTHING = Evidence()
 
@@ -257,3 +257,36 @@ def test_another_licence_than_the_bases_is_left_open() -> None:
     for found, verdict in (("apache-2.0", Verdict.CONSISTENT), ("llama3.1", Verdict.INCONCLUSIVE)):
         base = repo(fact("license", found, Origin.FOUND), repo_id="org/base", role="base")
         assert last(claim, evidence(base)).verdict is verdict
+
+
+def test_packed_rows_may_make_an_sft_stage_shorter_and_never_longer() -> None:
+    stages = (stage(name="sft"),)
+    made = plan(name="sft")
+
+    def sft(count: int, *facts: AnyFact) -> Verdict:
+        own = (dataclasses.replace(stages[0], facts=stages[0].facts + facts),) if facts else stages
+        claim = dataclasses.replace(steps_claim(count), id="sft.steps", stage="sft")
+        return last(spec(claim, stages=own), data(27180), plan=made).verdict
+
+    assert sft(300) is Verdict.INCONCLUSIVE
+    assert sft(300, fact("packing", False)) is Verdict.DIFFERS
+    assert sft(1700) is Verdict.DIFFERS
+    assert last(spec(steps_claim(300)), data(27180)).verdict is Verdict.DIFFERS  # pairs are not packed
+
+
+def test_a_count_reached_by_the_users_own_values_is_not_the_cards() -> None:
+    given = Fact("effective_batch_size", 32, Origin.ASSUMED, why="given by --assume; the card says otherwise")
+    card = stage(facts=tuple(fact(k, 64 if k == "effective_batch_size" else v) for k, v in RECIPE.items()))
+    facts = tuple(given if k == "effective_batch_size" else fact(k, v) for k, v in RECIPE.items())
+    for count in (120, 240):
+        made = run([[0.5] * 120], facts=facts)
+        assert last(spec(steps_claim(count), stages=(card,)), run=made).verdict is Verdict.INCONCLUSIVE
+
+
+def test_rows_cut_by_the_user_do_not_contradict_the_cards_steps() -> None:
+    cut = Fact("dataset_rows", 320, Origin.ASSUMED, why="given by --assume")
+    facts = (*(fact(k, v) for k, v in RECIPE.items()), cut)
+    made = run([[0.5] * 10], facts=facts)
+    for card in (stage(rows=3840), stage()):
+        result = last(spec(steps_claim(120), stages=(card,)), run=made)
+        assert result.verdict is Verdict.INCONCLUSIVE, result.why

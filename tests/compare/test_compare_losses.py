@@ -28,7 +28,7 @@ from repro.comparison import Comparison, Verdict, Weight
 from repro.evidence import Evidence, LoggedLoss
 from repro.plan import Scale
 from repro.run import Run
-from repro.spec import Claim, Origin, Spec, missing
+from repro.spec import Claim, Fact, Origin, Spec, missing
 
 NOTHING = Evidence()
 
@@ -237,6 +237,46 @@ def test_a_run_with_another_value_than_the_card_does_not_contradict_it() -> None
     claims = window_claims({100: "0.3000", 300: "0.9000"})
     for r in compare(spec(*claims), NOTHING, None, run(noisy(3), facts=facts), ()):
         assert r.verdict is Verdict.INCONCLUSIVE
+
+
+def test_losses_met_with_the_users_own_values_are_not_the_cards() -> None:
+    clash = Fact("weight_decay", 0.1, Origin.ASSUMED, why="given by --assume; the card says otherwise")
+    quiet = Fact("weight_decay", 0.1, Origin.ASSUMED, why="given by --assume")
+    layout = Fact("num_devices", 1, Origin.ASSUMED, why="given by --assume; the card says otherwise")
+    honest = window_claims({100: f"{truth(100):.4f}", 300: f"{truth(300):.4f}"})
+    false = window_claims({100: "0.3000", 300: "0.9000"})
+    own = tuple(fact(k, v) for k, v in RECIPE.items())
+    for given, agreed, off in (
+        (clash, Verdict.NOT_COMPARABLE, Verdict.INCONCLUSIVE),
+        (quiet, Verdict.REPRODUCED, Verdict.INCONCLUSIVE),
+        (layout, Verdict.REPRODUCED, Verdict.DIFFERS),
+    ):
+        made = run(noisy(3), facts=(*own, given))
+        for claims, verdict in ((honest, agreed), (false, off)):
+            found = compare(spec(*claims), NOTHING, None, made, ())
+            assert {r.verdict for r in found} == {verdict}, [r.why for r in found]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("max_steps", 400), ("dataset_rows", 12800), ("base_model", "org/other"), ("dataset", "org/x")]
+)
+def test_what_the_user_put_in_the_place_of_the_cards_own_is_told(key: str, value: int | str) -> None:
+    given = Fact(key, value, Origin.ASSUMED, why="given by --assume")
+    card = stage(rows=27180)
+    claims = window_claims({100: f"{truth(100):.4f}", 300: f"{truth(300):.4f}"})
+    made = run(noisy(3), facts=(*(fact(k, v) for k, v in RECIPE.items()), given))
+    for r in compare(spec(*claims, stages=(card,)), NOTHING, None, made, ()):
+        assert r.verdict is Verdict.NOT_COMPARABLE
+        assert key.replace("_", " ") in r.why
+
+
+def test_an_assumed_schedule_does_not_contradict_the_card() -> None:
+    guessed = Fact("lr_scheduler_type", "linear", Origin.ASSUMED, why="a default")
+    claims = window_claims({100: "0.3000", 300: "0.9000"})
+    made = run(noisy(3), facts=(*(fact(k, v) for k, v in RECIPE.items()), guessed))
+    for r in compare(spec(*claims), NOTHING, None, made, ()):
+        assert r.verdict is Verdict.INCONCLUSIVE
+        assert "lr scheduler type" in r.why
 
 
 def test_a_published_log_contradicts_or_supports_a_claim() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compare_cases import run, score, score_claim, spec
+from compare_cases import RECIPE, fact, run, score, score_claim, spec
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from repro.compare.comparer import compare
 from repro.compare.pairs import pair
@@ -18,6 +19,7 @@ from repro.evidence import Evidence
 from repro.plan import Scale
 from repro.run import Run
 from repro.score import Score
+from repro.spec import Fact, Origin
 
 SAME = {"harness": "lm-eval", "harness_version": "0.4.13"}
 FULL, PROXY = run([[0.5] * 20]), run([[0.5] * 20], scale=Scale.PROXY)
@@ -97,6 +99,26 @@ def test_one_seed_differs_only_wholly_beyond_the_margin() -> None:
     near = judged("0.700", score("published", answers()), score("dpo", answers(right=0.64)))
     assert near.verdict is Verdict.INCONCLUSIVE
     assert judged("0.700", score("published", answers()), score("dpo", answers(right=0.5))).verdict is Verdict.DIFFERS
+
+
+def test_a_model_trained_by_the_users_own_values_reproduces_no_score() -> None:
+    clash = Fact("beta", 0.5, Origin.ASSUMED, why="given by --assume; the card says otherwise")
+    facts = (*(fact(k, v) for k, v in RECIPE.items() if k != "beta"), clash)
+    made = run([[0.5] * 20], facts=facts)
+    result = judged("0.700", score("published", answers()), *seeds(3), made=made)
+    assert result.verdict is Verdict.NOT_COMPARABLE
+    assert "beta" in result.why
+
+
+@pytest.mark.parametrize("right", [0.5, 0.75, 0.9, 0.95])
+@pytest.mark.parametrize("asked", [8, 50])
+def test_a_few_questions_seldom_call_an_honest_claim_false(right: float, asked: int) -> None:
+    wrong = 0.0
+    for k in range(asked + 1):
+        few = score("published", [1.0] * k + [0.0] * (asked - k), harness={"arguments": (("limit", str(asked)),)})
+        if judged(f"{right:.3f}", few, made=None).verdict is Verdict.DIFFERS:
+            wrong += float(binom.pmf(k, asked, right))
+    assert wrong <= 0.05
 
 
 def test_a_task_that_was_not_scored_is_untested() -> None:

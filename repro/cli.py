@@ -127,9 +127,9 @@ def run(
 @app.command()
 def verify(
     target: Annotated[
-        str, typer.Argument(metavar="CARD|RUN", help="A card (its latest run is taken) or a run's folder.")
-    ],
-    against: Annotated[str, typer.Option(help="hub, a local FOLDER, or REPO[@REV].")] = "hub",
+        str, typer.Argument(metavar="CARD|RUN", help="A card (its latest run), a run's folder; else the latest run.")
+    ] = "",
+    against: Annotated[str, typer.Option(help=r"hub, a local FOLDER, or REPO\[@REV].")] = "hub",
     endpoint: Endpoint = None,
     offline: Offline = False,
     reports: Reports = Path("reports"),
@@ -251,13 +251,13 @@ def card(
     verbose: Verbose = False,
 ) -> int:
     """The refreshed card from the latest report."""
-    from repro import pipeline
+    from repro import refresh
 
     _state["verbose"] = verbose
     options = screen.options({**locals(), "source": "none"})
-    data, report = pipeline.refreshed_card(card, options)
+    data, report = refresh.refreshed_card(card, options)
     if open_pr:
-        screen.emit(pipeline.propose_card(data, report, options), output)
+        screen.emit(refresh.propose_card(data, report, options), output)
         return 0
     screen.emit_bytes(data, output)
     return 0

@@ -35,6 +35,11 @@ class Options:
     max_samples: int | None = None
     """At most so many held-out samples a task."""
 
+    @property
+    def cache_folder(self) -> str:
+        """Where what a Hub gave is kept."""
+        return str(self.reports / ".cache" / "hub")
+
 
 @dataclass(frozen=True, slots=True)
 class Audited:

@@ -47,7 +47,7 @@ def audit_source(options: Options) -> Source | None:
     """
     from repro.gather.sources import open_source
 
-    return open_source(options.source, endpoint=options.endpoint, cache_folder=_cache(options))
+    return open_source(options.source, endpoint=options.endpoint, cache_folder=options.cache_folder)
 
 
 def audit(
@@ -126,7 +126,7 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | N
     findings = run_checks(audited.spec, audited.evidence)
     the_plan = resolve_plan(audited, options)
     recipe = shelf.recipe_of(the_plan)
-    folder = shelf.run_folder(options.reports, audited.card, recipe, _model_id(audited.spec))
+    folder = shelf.run_folder(options.reports, audited.card, recipe, audited.spec.model_id)
     shelf.prepare(folder, audited.data)
     finished = replace(measure.train(recipe, audited, folder, observer), plan=the_plan)
     if not measure.is_main_process():
@@ -162,7 +162,7 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
     path, folder, before = find_run(target, options)
     blocked: ReproError | None
     source, blocked = open_published(
-        wanted, endpoint=options.endpoint, cache_folder=_cache(options), offline=options.offline
+        wanted, endpoint=options.endpoint, cache_folder=options.cache_folder, offline=options.offline
     )
     shown_as = before.card_source if before else path
     audited = audit(path, options, source, shown_as=shown_as, subject=wanted.repo_id, revision=wanted.revision)
@@ -252,11 +252,20 @@ def save(report: Report, folder: Path, data: bytes, observer: Observer = ignore)
 
 
 def find_run(target: str, options: Options) -> tuple[str, Path, Report | None]:
-    """(card's path, run's folder, its report) for a run's folder, or for a card: its latest run.
+    """(card's path, run's folder, its report) for a run's folder, for a card (its latest run), or, when `target` is
+    empty, for the latest run of any card.
 
     A card without a run gets a folder of its own and no report.
+
+    Raises:
+        PrerequisiteError: no target, and no run yet.
     """
-    place = Path(target)
+    latest = None if target else shelf.latest_run(options.reports)
+    if not target and latest is None:
+        raise PrerequisiteError(
+            "there is no run to verify yet", where=str(options.reports), hint="make one: repro run CARD"
+        )
+    place = latest if latest is not None else Path(target)
     if place.name == shelf.VERIFY and (place.parent / "report.json").is_file():
         place = place.parent
     if (place / "report.json").is_file():
@@ -265,50 +274,7 @@ def find_run(target: str, options: Options) -> tuple[str, Path, Report | None]:
     for folder in shelf.report_folders(options.reports, card):
         if folder.name != shelf.VERIFY:
             return target, folder, shelf.load_report(folder)
-    return target, shelf.card_folder(options.reports, card, _model_id(spec)) / "no-run", None
-
-
-def refreshed_card(path: str, options: Options) -> tuple[bytes, Report]:
-    """The refreshed card from the latest report on this card.
-
-    Raises:
-        PrerequisiteError: there is no report on it yet.
-    """
-    from repro.render.card import refresh_card
-
-    data, card, _ = read(path)
-    for folder in shelf.report_folders(options.reports, card):
-        report = shelf.load_report(folder)
-        if report is not None:
-            return refresh_card(data, report), report
-    raise PrerequisiteError(
-        "there is no report on this card as it stands", where=path, hint=f"make one: repro run {path}"
-    )
-
-
-def propose_card(data: bytes, report: Report, options: Options) -> str:
-    """Open a pull request with the refreshed card; the address of the pull request.
-
-    Raises:
-        PrerequisiteError: offline, no token, no network, or the card does not name its repository.
-    """
-    if options.offline:
-        raise PrerequisiteError("a pull request needs the network, and --offline was given", hint="drop --offline")
-    from repro.gather.hub import Hub
-    from repro.gather.propose import open_pull_request
-
-    hub = Hub(endpoint=options.endpoint, cache_folder=_cache(options))
-    title = "Add a Reproducibility section and the metadata that the card states"
-    description = f"{report.answer[1]}\n\nMade by repro {__version__}; every line of the card stays as it was."
-    return open_pull_request(hub, _model_id(report.spec), data, title=title, description=description)
-
-
-def _cache(options: Options) -> str:
-    return str(options.reports / ".cache" / "hub")
-
-
-def _model_id(spec: Spec) -> str:
-    return str(spec.get("model_id").value or "")
+    return target, shelf.card_folder(options.reports, card, spec.model_id) / "no-run", None
 
 
 def _now() -> str:

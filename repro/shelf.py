@@ -110,3 +110,11 @@ def report_folders(reports: Path, card: Card) -> list[Path]:
         if copy.is_file() and hashlib.sha256(copy.read_bytes()).hexdigest() == card.sha256:
             found.append((place.stat().st_mtime, folder))
     return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def latest_run(reports: Path) -> Path | None:
+    """The folder of the newest finished audit of any card."""
+    found = [
+        (p.stat().st_mtime, p.parent) for p in reports.glob("*/*/report.json") if (p.parent / "run.json").is_file()
+    ]
+    return max(found)[1] if found else None

@@ -252,6 +252,11 @@ class Spec:
     def all(self, key: str) -> tuple[AnyFact, ...]:
         return tuple(f for f in self.facts if f.key == key)
 
+    @property
+    def model_id(self) -> str:
+        """The repository that the card describes, or empty."""
+        return str(self.get("model_id").value or "")
+
     def stage(self, name: str) -> Stage | None:
         return next((s for s in self.stages if s.name == name), None)
 

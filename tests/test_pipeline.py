@@ -298,6 +298,15 @@ def test_card_keeps_the_authors_bytes(lived: Lived) -> None:
     assert b"## Reproducibility" in new
 
 
+def test_verify_without_a_card_takes_the_latest_run(lived: Lived) -> None:
+    answer = repro("verify", "--reports", "reports", "--offline", "-q", cwd=lived.place)
+    assert answer.returncode == 4
+    assert from_json((lived.folder / "verify" / "report.json").read_text("utf-8")).kind == "verify"
+    nothing = repro("verify", "--reports", "empty", "--offline", cwd=lived.place)
+    assert nothing.returncode == 4
+    assert "no run to verify yet" in nothing.stderr
+
+
 def test_verify_offline_takes_the_run_up(lived: Lived) -> None:
     answer = repro("verify", "short-dpo.md", "--reports", "reports", "--offline", "-q", cwd=lived.place)
     assert answer.code == 4

@@ -13,7 +13,7 @@ from repro.files import inside
 from repro.options import Audited, Options
 from repro.plan import Plan, Scale
 from repro.run import NO_ASSETS, Observer, Run
-from repro.score import Score
+from repro.score import HarnessInfo, Score
 
 LOCAL = "local"
 """The revision of a repository that is a folder."""
@@ -127,7 +127,22 @@ def _score(
     label = model if seed is None else f"{model}-seed-{seed}"
     place = folder / "scores" / label
     scores = LmEvalHarness(limit=options.max_samples).score(checkpoint, model, data, str(place), observer)
-    return [dataclasses.replace(s, seed=seed) for s in scores]
+    return [dataclasses.replace(s, seed=seed, harness=asked_of(s, finished, folder)) for s in scores]
+
+
+def asked_of(score: Score, finished: Run, folder: Path) -> HarnessInfo:
+    """The score's harness, with where the rows are from and how many of those there are: another choice of rows is
+    another measurement."""
+    from repro.evaluate.catalogue import TASKS
+
+    kind = next((t.kind for t in TASKS if t.name == score.task), "")
+    source = next(((name, total) for k, name, total in finished.heldout_from if k == kind), None)
+    file = next((name for k, name in finished.heldout if k == kind), None)
+    if source is None or file is None:
+        return score.harness
+    kept = inside(folder, file).read_bytes().count(b"\n")
+    told = (("rows_from", source[0]), ("rows_kept", f"{kept} of {source[1]}"))
+    return dataclasses.replace(score.harness, arguments=tuple(sorted((*score.harness.arguments, *told))))
 
 
 def _weights_gb(files: Iterable[RepoFile]) -> float | None:

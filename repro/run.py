@@ -8,6 +8,9 @@ from typing import Protocol, TypeAlias
 
 from repro.plan import Plan
 
+TEST_SPLIT = "the test split"
+"""The one source of held-out rows whose scores a card's may be held against."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -78,6 +81,8 @@ class Run:
     started: str = ""
     """ISO time, UTC."""
     seconds: float = 0.0
+    heldout_from: tuple[tuple[str, str, int], ...] = ()
+    """(kind, source, rows of that source before any were left out): the source is TEST_SPLIT, or says what else."""
 
     def curves(self, stage: str) -> tuple[StageRun, ...]:
         """The stage's runs, one a seed."""

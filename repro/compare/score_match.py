@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from repro.compare.case import Case
 from repro.number import Interval
+from repro.run import TEST_SPLIT
 from repro.score import Score
 from repro.spec import Claim
 
@@ -80,6 +81,19 @@ def harness_gap(claim: Claim, score: Score) -> str:
         if key in stated and _number(stated[key]) != _number(ours):
             return f"the card used {key.replace('_', ' ')} {stated[key]}, this is {ours}"
     return ""
+
+
+def rows_gap(score: Score) -> str:
+    """Why the questions asked here are not those of any card's score, or empty: only a data set's test split is."""
+    source = next((v for k, v in score.harness.arguments if k == "rows_from"), TEST_SPLIT)
+    return "" if source == TEST_SPLIT else f"the questions were {source}, not those of the card"
+
+
+def left_out_share(score: Score) -> float:
+    """Share of the test split's rows that were not asked, 0 where all were."""
+    kept = next((v for k, v in score.harness.arguments if k == "rows_kept"), "")
+    found = re.fullmatch(r"(\d{1,12}) of (\d{1,12})", kept)
+    return max(0.0, 1 - int(found[1]) / int(found[2])) if found and int(found[2]) else 0.0
 
 
 def limit_of(score: Score) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from repro.compare.case import Case, result
 from repro.compare.overrides import assumed, overruled
 from repro.compare.pairs import FEWEST_SHARED, Paired, pair, same_harness
-from repro.compare.score_match import Matched, claimed_interval, harness_gap, limit_of, match
+from repro.compare.score_match import Matched, claimed_interval, harness_gap, left_out_share, limit_of, match, rows_gap
 from repro.compare.stats import FAMILY_ERROR, holm, t_quantile
 from repro.comparison import Comparison, Leg, Verdict, Weight
 from repro.score import Score
@@ -102,6 +103,8 @@ def _judged(case: Case, claim: Claim, matched: Matched, trained: _Trained) -> Co
         verdict, needs = Verdict.DIFFERS, ""
     elif state.startswith("gap"):
         verdict, needs = Verdict.NOT_COMPARABLE, "the harness, its version and the task's version, stated in the card"
+        if rows_gap(matched.published):
+            needs = "a full-scale run on data that has a test split of its own"
     elif state == "agrees" and outcome == "inside" and (changed := overruled(case, claim)):
         verdict, needs = Verdict.NOT_COMPARABLE, f"a run with the card's own {', '.join(changed)}"
         said += " But that model was trained with another " + ", ".join(changed) + " than the card states."
@@ -151,7 +154,7 @@ def _judged(case: Case, claim: Claim, matched: Matched, trained: _Trained) -> Co
 def _claimed_leg(claim: Claim, published: Score) -> tuple[Leg | None, str, str]:
     """(leg, "agrees" | "differs" | "open" | "gap", sentence): the error of the evaluation."""
     printed, value, unit = claimed_interval(claim, published)
-    gap = harness_gap(claim, published)
+    gap = harness_gap(claim, published) or rows_gap(published)
     count = len(published.samples)
     apart = published.value - value
     if gap:
@@ -163,10 +166,11 @@ def _claimed_leg(claim: Claim, published: Score) -> tuple[Leg | None, str, str]:
     slack = max(SLACK, 1 / max(1, count))
     limit = limit_of(published)
     stated = next((str(f.value) for f in claim.conditions if f.key == "limit" and f.known), "")
-    sampled = 0.0
-    if limit and stated != limit:
-        # Answers that are all alike still leave 3/n open, the rule of three.
-        sampled = max(t_quantile(0.05, max(1.0, count - 1.0)) * published.standard_error, min(1.0, 3 / max(1, count)))
+    # Answers that are all alike still leave 3/n open, the rule of three.
+    chance = max(t_quantile(0.05, max(1.0, count - 1.0)) * published.standard_error, min(1.0, 3 / max(1, count)))
+    # Of a finite set the answers that were asked are known: only the others are left to chance.
+    share = 1.0 if limit and stated != limit else left_out_share(published)
+    sampled = chance * math.sqrt(share) if share else 0.0
     error = printed.half_width + slack + sampled
     distance = max(0.0, printed.lo - published.value, published.value - printed.hi)
     leg = Leg(
@@ -176,7 +180,7 @@ def _claimed_leg(claim: Claim, published: Score) -> tuple[Leg | None, str, str]:
         (apart - error, apart + error),
         error,
         count,
-        "rounding and near-ties" + (f", and only {limit} questions asked" if sampled else ""),
+        "rounding and near-ties" + (f", and only {limit or count} questions asked" if sampled else ""),
     )
     sentence = (
         f"Re-scored by the same harness the published model has {published.value:.4f}, the card says {claim.printed}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from repro.errors import PrerequisiteError, RunError
 from repro.plan import DatasetPlan, Plan, Scale, StagePlan
-from repro.run import Assets
+from repro.run import TEST_SPLIT, Assets
 from repro.train.order import Rows
 from repro.train.synthetic import preference_rows, sft_rows
 
@@ -113,7 +113,18 @@ def training_rows(stage: StagePlan, plan: Plan, assets: Assets, cache: Path) -> 
     return Mixture(parts)
 
 
-def heldout_rows(plan: Plan, assets: Assets, cache: Path) -> dict[str, list[dict[str, Any]]]:
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Rows of one kind that no stage trains on."""
+
+    rows: list[dict[str, Any]]
+    source: str
+    """`TEST_SPLIT`, or what else they are."""
+    total: int
+    """Rows that the source has."""
+
+
+def heldout_rows(plan: Plan, assets: Assets, cache: Path) -> dict[str, HeldOut]:
     """Rows of each kind ("preference", "sft") that no stage trains on; a kind with none is left out.
 
     At full scale the data set's own test split where there is one, else rows that were not sampled, without those
@@ -125,11 +136,13 @@ def heldout_rows(plan: Plan, assets: Assets, cache: Path) -> dict[str, list[dict
     """
     if plan.scale is Scale.PROXY:
         seed = plan.stages[-1].hyperparameters.data_seed if plan.stages else 0
-        return {
+        made = {
             "preference": preference_rows(seed, HELDOUT_ROWS, heldout=True),
             "sft": sft_rows(seed, HELDOUT_ROWS, heldout=True),
         }
+        return {kind: HeldOut(rows, "rows that this program made", len(rows)) for kind, rows in made.items()}
     seen: set[bytes] = set()
+    unsampled: set[str] = set()
     candidates: dict[str, list[Part]] = {}
     for stage in plan.stages:
         kind = "sft" if stage.method == "sft" else "preference"
@@ -144,9 +157,13 @@ def heldout_rows(plan: Plan, assets: Assets, cache: Path) -> dict[str, list[dict
                 part = rows.parts[number]
                 unused = np.setdiff1d(np.arange(len(part.table)), part.rows)
                 candidates.setdefault(kind, []).append(Part(part.table, unused))
-    return {
-        kind: kept for kind, parts in candidates.items() if (kept := _unseen(Mixture(parts), seen, FULL_HELDOUT_ROWS))
-    }
+                unsampled.add(kind)
+    found = {}
+    for kind, parts in candidates.items():
+        source = "training rows that the plan did not sample" if kind in unsampled else TEST_SPLIT
+        mixture = Mixture(parts)
+        found[kind] = HeldOut(_unseen(mixture, seen, FULL_HELDOUT_ROWS), source, len(mixture))
+    return {kind: held for kind, held in found.items() if held.rows}
 
 
 def _unseen(rows: Sequence[Mapping[str, Any]], seen: set[bytes], limit: int) -> list[dict[str, Any]]:

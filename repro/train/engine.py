@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,7 +115,7 @@ def _run(shop: Workshop, environment: Any) -> Run:
     started = _started(shop)
     plan = shop.plan
     base: StageRun | None = make_base(shop) if plan.scale is Scale.PROXY else None
-    heldout = _heldout(shop)
+    heldout, heldout_from = _heldout(shop)
     stages: list[StageRun] = []
     base_checkpoint = base.checkpoint if base is not None else _starting_point(shop, plan.stages[0])
     for seed in plan.seeds:
@@ -143,6 +144,7 @@ def _run(shop: Workshop, environment: Any) -> Run:
         base_checkpoint=base_checkpoint,
         heldout=heldout,
         started=started,
+        heldout_from=heldout_from,
         seconds=sum(stage.seconds for stage in stages) + (base.seconds if base is not None else 0.0),
     )
     if shop.accelerator.is_main_process:
@@ -185,16 +187,19 @@ def _started(shop: Workshop) -> str:
     return place.read_text(encoding="utf-8")
 
 
-def _heldout(shop: Workshop) -> tuple[tuple[str, str], ...]:
-    """Write the held-out rows once; (kind, file) of each."""
+def _heldout(shop: Workshop) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str, int], ...]]:
+    """Write the held-out rows once; (kind, file) of each, and (kind, source, rows of the source)."""
     from repro.train.data import heldout_rows
 
     kinds = ("preference", "sft")
     names = {kind: f"data/heldout-{kind}.jsonl" for kind in kinds}
-    complete = shop.folder / "data" / "heldout"
+    complete = shop.folder / "data" / "heldout.json"
     if shop.accelerator.is_main_process and not complete.exists():
-        for kind, rows in heldout_rows(shop.plan, shop.assets, shop.folder / "data" / "cache").items():
-            write_json_lines(shop.folder / names[kind], rows)
-        write_whole(complete, "whole\n")
+        found = heldout_rows(shop.plan, shop.assets, shop.folder / "data" / "cache")
+        for kind, held in found.items():
+            write_json_lines(shop.folder / names[kind], held.rows)
+        write_whole(complete, json.dumps({kind: [held.source, held.total] for kind, held in found.items()}))
     shop.accelerator.wait_for_everyone()
-    return tuple((kind, names[kind]) for kind in kinds if (shop.folder / names[kind]).exists())
+    sources = json.loads(complete.read_text("utf-8"))
+    present = [kind for kind in kinds if (shop.folder / names[kind]).exists()]
+    return tuple((kind, names[kind]) for kind in present), tuple((k, *sources[k]) for k in present if k in sources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,33 @@ def test_a_few_questions_seldom_call_an_honest_claim_false(right: float, asked: 
         if judged(f"{right:.3f}", few, made=None).verdict is Verdict.DIFFERS:
             wrong += float(binom.pmf(k, asked, right))
     assert wrong <= 0.05
+
+
+@pytest.mark.parametrize("printed", ["0.700", "0.300"])
+def test_rows_that_are_not_the_test_split_decide_no_claimed_score(printed: str) -> None:
+    asked = {"arguments": (("rows_from", "training rows that the plan did not sample"),)}
+    published = score("published", answers(), harness=asked)
+    ours = [dataclasses.replace(s, harness=published.harness) for s in seeds(3)]
+    result = judged(printed, published, *ours)
+    assert result.verdict is Verdict.NOT_COMPARABLE
+    assert "training rows" in result.why
+    assert "test split" in result.needs
+
+
+def test_a_part_of_the_test_split_leaves_its_sampling_error() -> None:
+    def verdict(kept: str) -> Verdict:
+        asked = {"arguments": (("rows_from", "the test split"), ("rows_kept", kept))}
+        return judged("0.720", score("published", answers(), harness=asked), made=None).verdict
+
+    assert verdict("1000 of 1000") is Verdict.DIFFERS
+    assert verdict("1000 of 10000") is Verdict.CONSISTENT  # 0.02 apart, the standard error of the part is 0.014
+
+
+def test_one_question_decides_nothing() -> None:
+    alone = dataclasses.replace(score("published", [1.0]), standard_error=float("inf"))
+    result = judged("0.500", alone, made=None)
+    assert result.verdict is not Verdict.DIFFERS
+    assert all(leg.margin == leg.margin for leg in result.legs)
 
 
 def test_a_task_that_was_not_scored_is_untested() -> None:

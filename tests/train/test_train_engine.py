@@ -73,6 +73,7 @@ def test_the_folder_keeps_one_plan(small: Plan, tmp_path: Path) -> None:
 def test_heldout_rows_were_never_trained_on(small: Plan, tmp_path: Path) -> None:
     run = AccelerateEngine().run(small, NO_ASSETS, str(tmp_path), ignore)
     assert [kind for kind, _ in run.heldout] == ["preference", "sft"]
+    assert [kind for kind, source, _ in run.heldout_from if "made" in source] == ["preference", "sft"]
     from repro.train.data import training_rows
 
     trained = {

@@ -167,7 +167,8 @@ def test_data_files(
     assert [row["id"] for row in taken] == [str(i) for i in drawn]
     assert [taken[i]["id"] for i in range(10)] == [str(i) for i in drawn]
     held = heldout_rows(full, assets, tmp_path / "cache")
-    assert {row["id"] for row in held["preference"]} == {str(i) for i in range(40)} - {str(i) for i in drawn}
+    assert (held["preference"].source, held["preference"].total) == ("training rows that the plan did not sample", 30)
+    assert {row["id"] for row in held["preference"].rows} == {str(i) for i in range(40)} - {str(i) for i in drawn}
     assert "sft" not in held
 
 

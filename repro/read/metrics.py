@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from repro.card import BlockKind, Cell, Span, Table
 from repro.number import Number
-from repro.read.document import Document
+from repro.read.document import Document, stage_in
 from repro.read.names import SPELLINGS
 from repro.read.parameters import precisions_in
 from repro.read.statement import Gathered, Memory, Reading
@@ -38,6 +38,9 @@ _SINGLE = re.compile(
     r"\b(?:single|one|individual)[- ](?:optimi[sz]er[- ])?step\b|\bnot averaged\b|\bun-?smoothed\b", re.I
 )
 _CENTRED = re.compile(r"\bcent(?:er|re)d\b|\bstarting at\b|\bexponential\b|\bEMA\b", re.I)
+_OTHER_RUN = re.compile(r"\b(?:baselines?|ablations?|vanilla|without|previous run|other run)\b", re.IGNORECASE)
+"""What names a curve of another run than the one that made this model."""
+_PLAIN_LOSS = frozenset({"loss", "train loss", "training loss", "avg loss", "average loss", "mean loss"})
 _MEMORY = re.compile(r"\b(?:v ?ram|memory|gpu memory|ram)\b")
 _PRECISION = re.compile(r"\b(?:precision|quanti[sz]ation|dtype|format|quant|mode|type)\b")
 
@@ -79,9 +82,19 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
     if not losses or (step is None and epoch is None) or not table.rows:
         return
     note = next((i for i, head in enumerate(heads) if _NOTE.search(head) and i not in losses), None)
+    if any(_OTHER_RUN.search(heading) for heading in doc.path(doc.blocks[index])):
+        return
     around, around_why = _window_around(doc, index)
-    stage = doc.stage_hint(index)
-    others = [i for i, h in enumerate(heads) if i not in (step, epoch, note, *losses) and h and h not in SPELLINGS]
+    place = doc.stage_hint(index)
+    named = next((i for i, head in enumerate(heads) if head in ("stage", "phase") and i not in losses), None)
+    losses = _own_losses(table, heads, losses)
+    shown = (step, epoch, note, named)
+    others = [
+        i
+        for i, h in enumerate(heads)
+        if i not in shown and h and h not in SPELLINGS and not re.search(r"\bloss\b", h)
+        if not _OTHER_RUN.search(table.header[i].text)
+    ]
     for column in (*losses, *others):
         head = heads[column]
         is_loss = column in losses
@@ -103,6 +116,7 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
             if cell.text.strip().lower() in ("no log", "nan"):
                 continue
             read, unread = _loss(cell, decimal_comma)
+            stage = stage_in(table.header[column].text) or (stage_in(row[named].text) if named is not None else "")
             yield Reading(
                 metric=metric,
                 printed=cell.text,
@@ -113,14 +127,33 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
                 step_cell=row[step] if step is not None else None,
                 epoch=epoch_number.value if epoch_number else None,
                 split=split,
-                stage=stage,
+                stage=stage or place,
                 window=window or 1,
                 window_why=why,
                 cell=cell,
-                note=row[note] if note is not None and column == losses[0] and row[note].text else None,
+                note=row[note] if note is not None and column == (losses or [-1])[0] and row[note].text else None,
                 why=unread,
                 group=index,
             )
+
+
+def _own_losses(table: Table, heads: list[str], losses: list[int]) -> list[int]:
+    """The columns of losses of this model's own run. Where several are of one stage and split, which of them is the
+    run's is known only of one that is called plainly the loss."""
+    own = [i for i in losses if not _OTHER_RUN.search(table.header[i].text)]
+    kept: list[int] = []
+    for column in own:
+        validation = bool(_VALIDATION.search(heads[column]))
+        alike = [
+            i
+            for i in own
+            if bool(_VALIDATION.search(heads[i])) == validation
+            and stage_in(table.header[i].text) == stage_in(table.header[column].text)
+        ]
+        plain = [i for i in alike if fold(table.header[i].text) in _PLAIN_LOSS]
+        if len(alike) == 1 or validation or plain == [column]:
+            kept.append(column)
+    return kept
 
 
 def _printed_log(doc: Document, index: int) -> Iterator[Reading]:

@@ -6,7 +6,7 @@ import re
 
 from repro.read.optimization import betas, optimizer, scheduler
 from repro.read.statement import Parameter
-from repro.read.values import as_int, boolean, fold, left_open, number, plain_value, share
+from repro.read.values import as_int, boolean, fold, left_open, maybe_thousands, number, plain_value, share
 
 OPEN = "left open on the card"
 _INTEGERS_WORDS = (
@@ -121,6 +121,8 @@ def _integer(key: str, printed: str) -> tuple[Parameter, ...]:
         return (Parameter(key, printed, None, read, "a percentage, not a count"),)
     if "batch" in key and read.unit.lower().startswith("token"):
         return (Parameter(key, printed, None, read, "counted in tokens, not in rows"),)
+    if maybe_thousands(printed):
+        return (Parameter(key, printed, None, None, "the point may be a decimal point or a thousands separator"),)
     value = as_int(read)
     if value is not None and read.approximate:
         return (Parameter(key, printed, value, read, "approximate on the card"),)

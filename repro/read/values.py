@@ -133,8 +133,18 @@ def _plain_digits(digits: str) -> str | None:
     return head + tail
 
 
+_POINT_GROUP = re.compile(r"[^\d.]*[1-9]\d{0,2}\.\d{3}(?![\d.,eE])")
+
+
+def maybe_thousands(printed: str) -> bool:
+    """Whether a count is printed with a point where many languages group thousands: "12.000" rows are hardly 12."""
+    return _POINT_GROUP.match(printed) is not None
+
+
 def as_int(read: Number) -> int | None:
-    """The integer that a number is, or None."""
+    """The integer that a number is, or None; None too where its point may group thousands."""
+    if maybe_thousands(read.printed):
+        return None
     return int(read.value) if abs(read.value) < 2**53 and read.value == int(read.value) else None
 
 

@@ -202,3 +202,38 @@ def test_a_stages_data_set_has_the_line_that_names_it(spec_of: Reader) -> None:
     )
     (stage,) = spec.stages
     assert [(d.repo_id, d.span.line) for d in stage.datasets if d.span] == [("org/one", 3), ("org/two", 4)]
+
+
+TWO_COLUMNS = "# m-dpo\n\nThis model was trained with DPO.\n\n## Training\n\n{table}\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "claims"),
+    [
+        (
+            "| Step | SFT loss | DPO loss |\n|---|---|---|\n| 100 | 1.6 | 0.5 |",
+            {"sft.loss@100": 1.6, "dpo.loss@100": 0.5},
+        ),
+        (
+            "| Stage | Step | Loss |\n|---|---|---|\n| SFT | 100 | 1.6 |\n| DPO | 100 | 0.5 |",
+            {"sft.loss@100": 1.6, "dpo.loss@100": 0.5},
+        ),
+        ("| Step | Loss (ours) | Loss (baseline) |\n|---|---|---|\n| 100 | 0.5 | 0.7 |", {"dpo.loss@100": 0.5}),
+        ("| Step | Loss | Smoothed loss |\n|---|---|---|\n| 100 | 0.5 | 0.6 |", {"dpo.loss@100": 0.5}),
+        ("| Step | Loss (beta 0.1) | Loss (beta 5) |\n|---|---|---|\n| 100 | 0.5 | 0.7 |", {}),
+        ("### Baseline\n\n| Step | Loss |\n|---|---|\n| 100 | 0.7 |", {}),
+        ("| Step | Loss |\n|---|---|\n| 500 | 0.6 |\n| 1.000 | 0.5 |", {"dpo.loss@500": 0.6}),
+    ],
+)
+def test_a_loss_is_the_claim_of_its_own_stage_and_run(spec_of: Reader, table: str, claims: dict[str, float]) -> None:
+    spec = spec_of(TWO_COLUMNS.format(table=table))
+    assert {c.id: c.value for c in spec.claims if c.kind is ClaimKind.LOSS} == claims
+
+
+@pytest.mark.parametrize("label", ["Total steps", "Effective batch size", "Training samples"])
+def test_a_count_with_a_point_before_three_digits_is_not_guessed_at(spec_of: Reader, label: str) -> None:
+    spec = spec_of(TWO_COLUMNS.format(table=f"| Parameter | Value |\n|---|---|\n| {label} | 12.000 |"))
+    stage = spec.stages[-1]
+    read = [f.value for f in stage.facts] + [d.rows.value for d in stage.datasets] + [c.value for c in spec.claims]
+    assert 12 not in read
+    assert 12000 not in read

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.card import Card
-from repro.comparison import Comparison, Verdict, count
+from repro.comparison import Comparison, Verdict, Weight, count
 from repro.errors import ReproError
 from repro.evidence import Evidence
 from repro.finding import Finding, Outcome
@@ -85,7 +85,11 @@ def answer(spec: Spec, comparisons: tuple[Comparison, ...]) -> tuple[Verdict | N
         n = counts[Verdict.DIFFERS]
         return Verdict.DIFFERS, f"No: {n} of {total} claims differ{'s' if n == 1 else ''} from the evidence ({tally})."
     stated = [c for c in results if c.verdict is not Verdict.UNSTATED]
-    if stated and all(c.verdict is Verdict.REPRODUCED for c in stated):
+    untold = [c for c in spec.claims if c.kind in {"loss", "eval"} and c.id not in by_id and not c.unstated]
+    if stated and not untold and all(c.verdict is Verdict.REPRODUCED for c in stated):
+        if all(c.weight is Weight.NONE for c in stated):
+            empty = "what was reproduced holds for every recipe and says nothing about this one"
+            return Verdict.INCONCLUSIVE, f"Cannot tell yet: {empty} ({tally})."
         return Verdict.REPRODUCED, f"Yes: every loss and score it states was reproduced ({tally})."
     if counts[Verdict.INCONCLUSIVE]:
         return Verdict.INCONCLUSIVE, f"Cannot tell yet: nothing differs, some measurements are too noisy ({tally})."

@@ -189,8 +189,8 @@ def test_what_is_no_report_is_said_to_be_none(document: str, says: str) -> None:
         from_json(document)
 
 
-def with_verdicts(verdicts: dict[str, Verdict]) -> tuple[Comparison, ...]:
-    return tuple(Comparison(claim, v, "", "", Weight.NONE, "") for claim, v in verdicts.items())
+def with_verdicts(verdicts: dict[str, Verdict], weight: Weight = Weight.WEAK) -> tuple[Comparison, ...]:
+    return tuple(Comparison(claim, v, "", "", weight, "") for claim, v in verdicts.items())
 
 
 results = [c.id for c in SPEC.claims if c.kind in {"loss", "eval"}]
@@ -198,17 +198,18 @@ others = [c.id for c in SPEC.claims if c.kind not in {"loss", "eval"}]
 assignments = st.fixed_dictionaries({claim: st.sampled_from(Verdict) for claim in [c.id for c in SPEC.claims]})
 
 
-@given(assignments)
+@given(assignments, st.booleans())
 def test_the_answer_is_yes_only_when_every_stated_result_was_reproduced_and_nothing_differs(
-    verdicts: dict[str, Verdict],
+    verdicts: dict[str, Verdict], empty: bool
 ) -> None:
-    verdict, sentence = answer(SPEC, with_verdicts(verdicts))
+    verdict, sentence = answer(SPEC, with_verdicts(verdicts, Weight.NONE if empty else Weight.WEAK))
     stated = [verdicts[c] for c in results if verdicts[c] is not Verdict.UNSTATED]
     differs = Verdict.DIFFERS in verdicts.values()
     if verdict is Verdict.REPRODUCED:
         assert stated
         assert set(stated) == {Verdict.REPRODUCED}
         assert not differs
+        assert not empty
     assert (verdict is Verdict.DIFFERS) == differs
     assert sentence.startswith("Yes") == (verdict is Verdict.REPRODUCED)
     assert sentence.startswith("No:") == differs
@@ -219,6 +220,16 @@ def test_recipes_that_hold_are_no_results(held: set[str]) -> None:
     verdict, sentence = answer(SPEC, with_verdicts(dict.fromkeys(held, Verdict.REPRODUCED)))
     assert verdict is not Verdict.REPRODUCED
     assert not sentence.startswith("Yes")
+
+
+def test_what_every_recipe_would_reproduce_is_no_yes() -> None:
+    every = dict.fromkeys(results, Verdict.REPRODUCED)
+    assert answer(SPEC, with_verdicts(every))[0] is Verdict.REPRODUCED
+    verdict, sentence = answer(SPEC, with_verdicts(every, Weight.NONE))
+    assert verdict is Verdict.INCONCLUSIVE
+    assert "every recipe" in sentence
+    without_one = with_verdicts(dict.fromkeys(results[1:], Verdict.REPRODUCED))
+    assert answer(SPEC, without_one)[0] is not Verdict.REPRODUCED
 
 
 def test_nothing_compared_is_no_answer() -> None:

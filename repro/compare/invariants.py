@@ -72,6 +72,20 @@ def first_dpo_loss(case: Case, claim: Claim) -> Comparison | None:
         if regenerated:
             return replace(agreed, margin=tolerance, margin_why="how far a run's first loss may be from log 2")
         return agreed
+    multiple = _accumulated(case, claim)
+    if multiple:
+        return result(
+            claim,
+            Verdict.INCONCLUSIVE,
+            f"{_capital(law)}; {claim.printed} is {multiple} times that, as a trainer logs it that adds up the "
+            f"{multiple} micro-steps of its accumulation and does not divide.",
+            method="invariant",
+            weight_why=WEIGHT_WHY,
+            measured=measured,
+            measured_text=text,
+            needs="the losses divided by the accumulation",
+            scale=case.scale,
+        )
     decisive = loss_type.known and loss_type.origin in KNOWN_OUTSIDE_RECIPES
     beyond = off > BFLOAT16_NOISE
     if decisive and beyond:
@@ -100,6 +114,16 @@ def first_dpo_loss(case: Case, claim: Claim) -> Comparison | None:
         needs="the loss type as the author set it" if beyond else "the first loss with four digits",
         scale=case.scale,
     )
+
+
+def _accumulated(case: Case, claim: Claim) -> int:
+    """The gradient accumulation, where the claimed figure is log 2 times it, else 0: a trainer whose loss is not
+    divided by the accumulation logs the sum of its micro-steps (transformers' Trainer divides it only where the model
+    does not itself: training_step)."""
+    value = case.fact(claim, "gradient_accumulation_steps").value
+    if claim.number is None or isinstance(value, bool) or not isinstance(value, int) or value < 2:
+        return 0
+    return value if claim.number.interval.widened(value * BFLOAT16_NOISE).contains(value * LOG_2) else 0
 
 
 def is_dpo(case: Case, claim: Claim) -> bool:

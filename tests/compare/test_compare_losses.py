@@ -239,6 +239,15 @@ def test_a_run_with_another_value_than_the_card_does_not_contradict_it() -> None
         assert r.verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("printed", "verdict"), [("11.09", Verdict.INCONCLUSIVE), ("11.5", Verdict.DIFFERS), ("1.386", Verdict.DIFFERS)]
+)
+def test_a_first_loss_that_was_summed_over_the_accumulation_is_no_contradiction(printed: str, verdict: Verdict) -> None:
+    own = (*(fact(k, v) for k, v in RECIPE.items()), fact("gradient_accumulation_steps", 16))
+    result = one(loss(1, printed), stages=(stage(facts=own),))
+    assert result.verdict is verdict, result.why
+
+
 def test_losses_met_with_the_users_own_values_are_not_the_cards() -> None:
     clash = Fact("weight_decay", 0.1, Origin.ASSUMED, why="given by --assume; the card says otherwise")
     quiet = Fact("weight_decay", 0.1, Origin.ASSUMED, why="given by --assume")

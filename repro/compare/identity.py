@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from repro.compare.case import Case, result
 from repro.compare.config import equal, key_of
 from repro.comparison import Comparison, Verdict, Weight
@@ -71,6 +73,17 @@ def _base(case: Case, claim: Claim) -> Comparison:
         return _missing(case, claim)
     adapter = subject.get("adapter_base_model") if subject is not None else None
     if subject is not None and adapter is not None and adapter.known:
+        other = "" if equal(claim, adapter.value) else _another_name(str(claim.value), str(adapter.value))
+        if other:
+            return result(
+                claim,
+                Verdict.INCONCLUSIVE,
+                f"adapter_config.json in {subject.repo_id} says {adapter.value}, which may be {other}; the card says "
+                f"{claim.printed}.",
+                method="artefact",
+                evidence_kind="adapter_config.json",
+                needs="the repository and revision of the weights that the adapter was trained on",
+            )
         return _artefact(
             claim,
             equal(claim, adapter.value),
@@ -103,6 +116,22 @@ def _base(case: Case, claim: Claim) -> Comparison:
                 needs="the distance between both models' weights",
             )
     return _exists(case, claim, "model", "that the model was trained from it is not shown")
+
+
+_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+_QUANTISED = re.compile(r"(?:[-_.](?:unsloth|bnb|awq|gptq|hqq|nf4|fp8|int[48]|w?[48][-_]?bits?))+$", re.IGNORECASE)
+
+
+def _another_name(card: str, found: str) -> str:
+    """What else than another model the name that an adapter was trained under may be, or empty.
+
+    Trainers write down the folder that they loaded; quantised and copied weights carry the same name elsewhere.
+    """
+    if not _REPO_ID.fullmatch(found):
+        return "a folder on the author's machine"
+    mine, other = (re.sub(r"[^a-z0-9]", "", _QUANTISED.sub("", n.rsplit("/", 1)[-1]).casefold()) for n in (card, found))
+    same = min(len(mine), len(other)) >= 4 and (mine.endswith(other) or other.endswith(mine))
+    return "a copy of the same weights" if same else ""
 
 
 def _licence(case: Case, claim: Claim) -> Comparison:

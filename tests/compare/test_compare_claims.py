@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from compare_cases import (
     DATASET,
+    LINE,
     MODEL,
     RECIPE,
     SETTINGS,
@@ -257,6 +258,27 @@ def test_another_licence_than_the_bases_is_left_open() -> None:
     for found, verdict in (("apache-2.0", Verdict.CONSISTENT), ("llama3.1", Verdict.INCONCLUSIVE)):
         base = repo(fact("license", found, Origin.FOUND), repo_id="org/base", role="base")
         assert last(claim, evidence(base)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("adapter", "verdict"),
+    [
+        ("meta-llama/Meta-Llama-3-8B", Verdict.CONSISTENT),
+        ("/root/models/Meta-Llama-3-8B", Verdict.INCONCLUSIVE),
+        ("./out/base", Verdict.INCONCLUSIVE),
+        ("unsloth/llama-3-8b-bnb-4bit", Verdict.INCONCLUSIVE),
+        ("copies/Meta-Llama-3-8B", Verdict.INCONCLUSIVE),
+        ("meta-llama/Meta-Llama-3-8B-Instruct", Verdict.DIFFERS),
+        ("mistralai/Mistral-7B-v0.1", Verdict.DIFFERS),
+    ],
+)
+def test_an_adapters_base_by_another_name_is_no_other_model(adapter: str, verdict: Verdict) -> None:
+    named = "meta-llama/Meta-Llama-3-8B"
+    claim = Claim("identity.base_model", ClaimKind.IDENTITY, "base model", named, LINE, named)
+    found = evidence(
+        repo(fact("adapter_base_model", adapter, Origin.FOUND)), repo(repo_id=named, role="base", kind="model")
+    )
+    assert last(spec(claim), found).verdict is verdict
 
 
 def test_packed_rows_may_make_an_sft_stage_shorter_and_never_longer() -> None:

@@ -123,6 +123,16 @@ def test_code_from_the_repository_is_never_run(copy: Path, tmp_path: Path) -> No
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("value", ["org/kernel", "paged|org/kernel@main:run", {"text_config": "org/kernel"}])
+def test_a_kernel_that_the_configuration_names_is_never_fetched(copy: Path, tmp_path: Path, value: object) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "nested": [{"attn_implementation": value}]}))
+    with pytest.raises(PrerequisiteError, match="never run here"):
+        score(copy, tmp_path)
+    (copy / "config.json").write_text(json.dumps({**config, "attn_implementation": "eager"}))
+    assert score(copy, tmp_path)
+
+
 def test_a_missing_weight_is_not_made_up(copy: Path, tmp_path: Path) -> None:
     weights = load_file(copy / "model.safetensors")
     del weights["model.layers.0.mlp.up_proj.weight"]

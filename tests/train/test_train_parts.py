@@ -239,6 +239,13 @@ def test_a_model_with_code_of_its_own_is_refused(tokenizer: Any, tmp_path: Path)
     with pytest.raises(PrerequisiteError, match="never run here"):
         load_model(tmp_path, torch.float32)
     assert not (tmp_path / "executed").exists()
+    del config["auto_map"]
+    (tmp_path / "config.json").write_text(json.dumps({**config, "attn_implementation": "org/kernel"}))
+    with pytest.raises(PrerequisiteError, match="never run here"):
+        load_model(tmp_path, torch.float32)
+    (tmp_path / "config.json").write_text('{"a":' * 5000 + "1" + "}" * 5000)
+    with pytest.raises(PrerequisiteError, match="no readable"):
+        load_model(tmp_path, torch.float32)
     with pytest.raises(PrerequisiteError, match="no such model folder"):
         load_model(tmp_path / "nowhere", torch.float32)
 

@@ -33,7 +33,7 @@ def optimizer(printed: str) -> tuple[Parameter, ...]:
     )
     name = match.group(1) if match else folded.split(" with ")[0].split(" optimizer")[0].strip()
     if match:
-        if "8bit" in name:
+        if re.search(r"\b8 ?bit\b|8bit", folded):
             name = "adamw_8bit" if "adamw" in name else "adam_8bit"
         elif "adamw" in name:
             name = "adamw"

@@ -188,6 +188,9 @@ def _lesser(filling: Filling) -> None:
         if not filling.facts[key].known:
             del filling.facts[key]
     filling.put(filling.recipe("partial_window_divisor"))
+    plain = any(f.known and f.value == "adam" for f in filling.stage.all("optimizer"))
+    if plain and filling.value("weight_decay"):
+        filling.note("Adam is computed as AdamW: the weight decay is decoupled, as the Trainer's is.")
     if filling.value("precision") == "fp16":
         filling.note("fp16 is computed in bf16: the same width, other rounding.")
 

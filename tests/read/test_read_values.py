@@ -173,6 +173,8 @@ def test_an_optimizer_is_taken_apart() -> None:
     assert values == {"optimizer": "adamw", "adam_beta1": 0.9, "adam_beta2": 0.95, "adam_epsilon": 1e-8}
     assert interpret("optimizer", "Adam")[0].value == "adam"
     assert interpret("optimizer", "adamw_bnb_8bit")[0].value == "adamw_8bit"
+    assert interpret("optimizer", "8-bit AdamW")[0].value == "adamw_8bit"
+    assert interpret("optimizer", "AdamW (8 bit)")[0].value == "adamw_8bit"
     assert interpret("optimizer", "Adafactor")[0].value == "adafactor"
 
 

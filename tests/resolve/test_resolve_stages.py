@@ -55,6 +55,14 @@ def test_a_loss_that_is_not_trained_here_is_named(loss: str) -> None:
     assert loss.lower() in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "decay", "told"), [("adam", 0.1, True), ("adam", 0.0, False), ("adamw", 0.1, False)]
+)
+def test_adam_with_a_decay_is_not_turned_into_adamw_in_silence(optimizer: str, decay: float, told: bool) -> None:
+    notes = plan_of(tenth(optimizer=optimizer, weight_decay=decay)).notes
+    assert any("Adam is computed as AdamW" in note for note in notes) is told
+
+
 def test_an_adapter_or_quantized_base_is_seen_outside_the_method_too() -> None:
     one = stage("sft", "SFT", base="org/m")
     subject = Repo("org/n", "model", "subject", "f", "", files=(RepoFile("adapter_config.json"),))

@@ -17,7 +17,8 @@ def compare_change(case: Case, claim: Claim) -> Comparison:
     """CONSISTENT where some values within rounding agree, DIFFERS where none do under any usual reading.
 
     The readings, in this order: relative to the figure the card refers to, to the row before, to the first row;
-    the same without a sign, when the card prints none. Digits that were cut instead of rounded leave it open.
+    the same without a sign, when the card prints none. Digits that were cut instead of rounded leave it open, and so
+    does a figure that is the plain difference times a hundred.
     """
     if claim.unstated:
         return result(claim, Verdict.UNSTATED, "The card leaves this change open.")
@@ -57,6 +58,16 @@ def compare_change(case: Case, claim: Claim) -> Comparison:
             method="arithmetic",
             weight_why=WEIGHT_WHY,
             needs="the two losses with one more digit",
+        )
+    drop = (target.number.interval - first.number.interval) * (100.0 * scale)
+    if _close(printed, drop):
+        return result(
+            claim,
+            Verdict.INCONCLUSIVE,
+            f"{sums}; the card's {claim.printed} is the plain difference times a hundred, and may mean that.",
+            method="arithmetic",
+            weight_why=WEIGHT_WHY,
+            needs="whether the change is relative or the plain difference",
         )
     return result(
         claim,

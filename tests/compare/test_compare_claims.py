@@ -70,6 +70,12 @@ def test_digits_that_were_cut_leave_a_change_open() -> None:
     assert of_change("-8.3%", (1, "0.6930"), (103, "0.6340")).verdict is Verdict.DIFFERS
 
 
+def test_a_plain_difference_printed_as_percent_is_left_open() -> None:
+    result = of_change("-5.9%", (1, "0.693"), (103, "0.634"))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "plain difference" in result.why
+
+
 def test_a_change_from_an_open_figure_is_untested() -> None:
     assert of_change("-8%", (1, "TBD"), (103, "0.634")).verdict is Verdict.UNTESTED
 

@@ -71,13 +71,19 @@ class Answer:
 
 
 def start(*words: str, cwd: Path, before: Callable[[], None] | None = None) -> subprocess.Popen[bytes]:
+    def prepare() -> None:
+        # A suite started in the background inherits an ignored Ctrl-C, and would hand it on.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if before is not None:
+            before()
+
     return subprocess.Popen(
         [sys.executable, "-m", "repro", *words],
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=before,
+        preexec_fn=prepare,
     )
 
 
@@ -166,6 +172,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
         wait_for(process, lambda: lines(folder() / "base" / "steps.jsonl") >= 5)
         process.send_signal(signal.SIGINT)
         interrupted = finish(process)
+        assert interrupted.code == 130, interrupted.err
         seen["interrupted"] = whole_looking(reports)
 
         process = start(*words, cwd=place)

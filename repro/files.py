@@ -106,3 +106,19 @@ def cannot_write(path: Path, error: OSError) -> ReproError:
             "cannot be written (no permission)", where=str(path), hint="choose another place with --reports FOLDER"
         )
     return ReproError(f"cannot be written: {error.strerror or error}", where=str(path))
+
+
+def names_code(config: object) -> bool:
+    """Whether a config.json names a kernel's repository for some of its layers: transformers 5 would download it and
+    run it (modeling_utils.py, get_correct_attn_implementation)."""
+    waiting = [config]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            for key, value in item.items():
+                if key.endswith(("_implementation", "_implementation_internal")) and "/" in str(value):
+                    return True
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return False

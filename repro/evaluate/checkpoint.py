@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from repro.errors import PrerequisiteError
+from repro.files import names_code
 
 _COUNTS = {".json", ".safetensors", ".bin", ".model", ".jinja", ".txt", ".tiktoken"}
 """Files that can change what the model answers; not cards, logs or optimizer states."""
@@ -34,7 +35,7 @@ def inspect(checkpoint: str) -> Path:
         raise PrerequisiteError(f"config.json cannot be read: {error}", where=checkpoint) from error
     if not isinstance(config, dict):
         raise PrerequisiteError("config.json is not a mapping", where=checkpoint)
-    if _names_code(config):
+    if names_code(config):
         raise PrerequisiteError(
             "needs code of a repository to load, which is never run here", where=str(folder / "config.json")
         )
@@ -45,22 +46,6 @@ def inspect(checkpoint: str) -> Path:
             hint="download the model's weights as well",
         )
     return folder
-
-
-def _names_code(config: object) -> bool:
-    """Whether a config.json names a kernel's repository for some of its layers: transformers 5 would download it and
-    run it (modeling_utils.py, get_correct_attn_implementation)."""
-    waiting = [config]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            for key, value in item.items():
-                if key.endswith(("_implementation", "_implementation_internal")) and "/" in str(value):
-                    return True
-            waiting += item.values()
-        elif isinstance(item, list):
-            waiting += item
-    return False
 
 
 def fingerprint(folder: Path) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from repro.errors import PrerequisiteError, RunError
-from repro.files import cannot_write
+from repro.files import cannot_write, names_code
 from repro.plan import ProxyModel
 from repro.train.loss import token_losses
 from repro.train.template import TULU_TEMPLATE
@@ -172,26 +172,10 @@ def _refuse_unsafe(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise PrerequisiteError("holds no readable config.json", where=str(folder)) from error
-    if isinstance(config, dict) and (config.get("auto_map") or _names_code(config)):
+    if isinstance(config, dict) and (config.get("auto_map") or names_code(config)):
         raise PrerequisiteError(
             "needs code of its own repository to load, which is never run here", where=str(folder / "config.json")
         )
-
-
-def _names_code(config: object) -> bool:
-    """Whether a config.json names a kernel's repository for some of its layers: transformers 5 would download it and
-    run it (modeling_utils.py, get_correct_attn_implementation)."""
-    waiting = [config]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            for key, value in item.items():
-                if key.endswith(("_implementation", "_implementation_internal")) and "/" in str(value):
-                    return True
-            waiting += item.values()
-        elif isinstance(item, list):
-            waiting += item
-    return False
 
 
 def _first_line(error: BaseException) -> str:

@@ -31,6 +31,15 @@ class Severity(StrEnum):
         return ("info", "low", "medium", "high").index(self.value)
 
 
+class Persona(StrEnum):
+    """Who reads the findings: how fussy the reader is, apart from how grave a finding is and how sure."""
+
+    AUTHOR = "author"
+    """Wants to know what to mend in the card."""
+    AUDITOR = "auditor"
+    """Wants to see everything, also what an author may rightly leave as it is."""
+
+
 class Family(StrEnum):
     IDENTITY = "identity"
     DATA = "data"
@@ -39,6 +48,22 @@ class Family(StrEnum):
     EVALS = "evals"
     USAGE = "usage"
     LICENCE = "licence"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change to the card that mends a finding and needs no judgement: every other byte stays."""
+
+    line: int
+    """From 1."""
+    column: int
+    """The first character replaced, from 1."""
+    end_column: int
+    """The last character replaced; `column` - 1 where nothing is, so that `new` is only put in before `column`."""
+    old: str
+    """The characters that stand there: an edit is made only where they still do."""
+    new: str
+    """What stands there instead; whole lines end in a line feed, which is written as the card's own line ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +77,8 @@ class Observation:
     """What the author could write instead; empty when the check's general remedy says it all."""
     claims: tuple[str, ...] = ()
     """Ids of the claims that this bears on."""
+    edits: tuple[Edit, ...] = ()
+    """Mechanical changes that mend it, made together or not at all; empty where mending takes judgement."""
 
 
 CheckFunction: TypeAlias = Callable[[Spec, Evidence], Iterable[Observation]]
@@ -77,6 +104,8 @@ class Check:
     needs: tuple[str, ...]
     """What it must have: "card", "parent", "subject", "base", "dataset"."""
     function: CheckFunction
+    persona: Persona = Persona.AUTHOR
+    """AUDITOR: its failures are shown only to who asks for everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +123,10 @@ class Finding:
     spans: tuple[Span, ...] = ()
     fix: str = ""
     claims: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    persona: Persona = Persona.AUTHOR
+    ignored: str = ""
+    """The reason for which somebody ignores it; an ignored finding is shown and never fails a run."""
 
 
 FAMILY_DIGIT: dict[str, Family] = {str(i): f for i, f in enumerate(Family, start=1)}
@@ -106,6 +139,7 @@ def check(
     severity: Severity,
     confidence: Severity = Severity.HIGH,
     needs: tuple[str, ...] = ("card",),
+    persona: Persona = Persona.AUTHOR,
 ) -> Callable[[CheckFunction], Check]:
     """Make a Check of a function. Its docstring has a title line, then paragraphs headed
     `What:`, `Why:`, `Fix:` and `Sources:` (sources separated by semicolons).
@@ -134,6 +168,7 @@ def check(
             sources=tuple(s.strip() for s in parts["sources"].split(";") if s.strip()),
             needs=needs,
             function=function,
+            persona=persona,
         )
 
     return make

@@ -118,6 +118,8 @@ def _run(check: Check, spec: Spec, evidence: Evidence, strict: bool) -> list[Fin
             spans=o.spans,
             fix=o.fix or (check.fix if o.outcome is Outcome.FAIL else ""),
             claims=o.claims,
+            edits=o.edits,
+            persona=check.persona,
         )
         for o in observations
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from repro.errors import CardError, ReproError
@@ -71,22 +73,32 @@ def inside(folder: Path, name: str) -> Path:
     return place
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     """Write a file so that it is seen whole or not at all, also after a crash.
 
     Raises:
         ReproError: the folder cannot be written, or the disk is full.
     """
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    with writing_whole(path, mode=mode) as place:
+        place.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextmanager
+def writing_whole(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
+    """A place to write to, which becomes `path` when the block ends well and is gone when it does not.
+
+    Raises:
+        ReproError: the folder cannot be written, or the disk is full.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
+            yield Path(temporary)
+            with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
+            os.chmod(temporary, mode)
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -67,13 +67,23 @@ def run_checks(
     Raises:
         UsageError: a selector names no check.
     """
-    chosen = _matching(select) if (select := tuple(select)) else {c.code for c in all_checks()}
-    chosen -= _matching(tuple(ignore))
     findings: list[Finding] = []
-    for check in all_checks():
-        if check.code in chosen:
-            findings.extend(_run(check, spec, evidence, strict))
+    for check in chosen_checks(tuple(select), tuple(ignore)):
+        findings.extend(_run(check, spec, evidence, strict))
     return tuple(findings)
+
+
+def chosen_checks(select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()) -> tuple[Check, ...]:
+    """The checks that `select` names (all, when it is empty) without those that `ignore` names, by code.
+
+    Raises:
+        UsageError: a selector names no check.
+    """
+    if not select and not ignore:
+        return all_checks()
+    chosen = _matching(select) if select else {c.code for c in all_checks()}
+    chosen -= _matching(ignore)
+    return tuple(c for c in all_checks() if c.code in chosen)
 
 
 def _matching(selectors: tuple[str, ...]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from repro.read.foreign_names import FOREIGN
 from repro.read.values import fold
 
 _SPELLINGS: dict[str, str] = {
@@ -79,6 +80,37 @@ _SPELLINGS: dict[str, str] = {
     "logging_steps": "logging steps|log every|logging interval|log interval|logging frequency|log steps|"
     "logging every|log every n steps|logging step",
     "chat_template": "chat template|chat format|chat template name",
+    "effective_batch_tokens": "batch tokens|tokens per batch|batch size tokens|batch size in tokens|tokens per step|"
+    "global batch size tokens|global batch tokens|total batch tokens|effective batch tokens",
+    "eval_batch_size": "eval batch size|per device eval batch size|validation batch size|evaluation batch size|"
+    "eval batch|eval batch size per device|val batch size",
+    "total_eval_batch_size": "total eval batch size",
+    "eval_steps": "eval steps|evaluation steps|eval interval|evaluation interval",
+    "save_steps": "save steps|checkpoint interval|save interval|checkpointing steps",
+    "val_set_size": "val set size|val size|validation split|validation set size|val split",
+    "distributed_type": "distributed type",
+    "train_tokens": "training tokens|total tokens|trained tokens|number of tokens|tokens trained|total training tokens|"
+    "tokens seen|train tokens",
+    "min_learning_rate": "min learning rate|min lr|minimum learning rate|minimum lr|final learning rate|final lr|"
+    "end lr|end learning rate|lr end|lr min",
+    "min_lr_ratio": "min lr ratio|end learning ratio|end learning rate ratio|lr end ratio|lr decay ratio|"
+    "minimum learning rate ratio|min learning rate ratio|cosine min lr ratio|final lr ratio",
+    "dropout": "dropout|dropout rate|hidden dropout|dropout probability",
+    "neftune_alpha": "neftune noise alpha|neftune alpha|noisy embedding alpha|neftune",
+    "group_by_length": "group by length",
+    "tf32": "tf32",
+    "adapter": "adapter|peft type|finetuning type|peft method|adapter type|peft",
+    "lora_r": "lora r|lora rank|rank|r|lora dim|lora attention dimension|lora attn dim|lora dimension|lora rank r|"
+    "rank r|qlora rank|peft lora r|adapter rank|lora r rank|lora matrix rank",
+    "lora_alpha": "lora alpha|alpha|lora α|α|lora scaling alpha|lora alpha scaling|lora scaling|peft lora alpha|"
+    "adapter alpha",
+    "lora_dropout": "lora dropout|lora dropout rate|dropout lora|adapter dropout|lora dropout probability",
+    "lora_target_modules": "target modules|lora target modules|lora target|lora targets|lora modules|target layers|"
+    "lora layers|modules targeted|targeted modules",
+    "lora_target_linear": "lora target linear",
+    "lora_bias": "lora bias|bias",
+    "load_in_4bit": "load in 4bit|load in 4 bit",
+    "load_in_8bit": "load in 8bit|load in 8 bit",
     "dataset_fraction": "dataset fraction|data fraction|sample fraction|sampling fraction|dataset percentage|"
     "fraction of dataset|fraction of data|data percentage|subset fraction|fraction|dataset share|data share",
     "dataset_rows": "dataset rows|rows|num examples|number of examples|training examples|train examples|"
@@ -116,6 +148,7 @@ _SPELLINGS: dict[str, str] = {
 }  # fmt: skip
 
 SPELLINGS: dict[str, str] = {fold(name): key for key, names in _SPELLINGS.items() for name in names.split("|")}
+SPELLINGS.update({fold(name): key for key, names in FOREIGN.items() for name in names.split("|")})
 """Folded spelling -> standard term (or one of the reader's own: warmup, batch_size, adam_betas, loss, dataset, ...)."""
 
 TRAINING_WORDS = (
@@ -123,14 +156,18 @@ TRAINING_WORDS = (
     "max_seq_length num_epochs max_steps total_steps lr_scheduler_type warmup_ratio warmup_steps warmup beta loss_type "
     "label_smoothing loss_reduction label_scope optimizer adam_beta1 adam_beta2 adam_betas adam_epsilon weight_decay "
     "max_grad_norm precision bf16 fp16 master_weights seed data_seed gradient_checkpointing packing logging_steps "
-    "dataset_fraction dataset_rows chat_template dataset_split framework_commit"
+    "dataset_fraction dataset_rows chat_template dataset_split framework_commit effective_batch_tokens eval_batch_size "
+    "total_eval_batch_size eval_steps save_steps val_set_size distributed_type train_tokens min_learning_rate "
+    "min_lr_ratio dropout neftune_alpha group_by_length tf32 adapter lora_r lora_alpha lora_dropout "
+    "lora_target_modules lora_target_linear lora_bias load_in_4bit load_in_8bit"
 )
 TRAINING = frozenset(TRAINING_WORDS.split())
 """Keys that belong to a training stage."""
 
 TELLING = TRAINING - {"precision", "seed", "max_seq_length", "chat_template", "dataset_rows", "dataset_split", "bf16",
                       "fp16", "total_steps", "framework_commit", "dataset_fraction", "beta", "batch_size",
-                      "num_devices"}  # fmt: skip
+                      "num_devices", "adapter", "dropout", "lora_bias", "load_in_4bit", "load_in_8bit",
+                      "train_tokens", "tf32", "eval_batch_size", "val_set_size", "eval_steps"}  # fmt: skip
 """Training keys that no other part of a card uses: two of them make a table one of hyperparameters."""
 
 _METHODS: tuple[tuple[str, str], ...] = (

@@ -23,6 +23,37 @@ def scheduler(printed: str) -> str:
     return names.get(plain, folded.replace(" ", "_"))
 
 
+_END = re.compile(r"(?i)\b(?:to|down to|min(?:imum)?(?: lr)?(?: of)?|min_lr\s*=)\s*(\d*\.?\d+(?:e[-+]?\d+)?)\)?$")
+_WARM = re.compile(
+    r"(?i)(?P<before>\d[\d.,]*\s?%?)(?:[-_ ](?:steps?|iterations?))?\s*(?:of\s+)?(?:steps?\s+)?(?:linear\s+)?"
+    r"warm-?up(?:[-_ ]steps?)?"
+    r"|(?:linear\s+)?warm-?up(?:[-_ ](?:steps?|ratio|of|for|over))*\s*[(:=]*\s*(?P<after>\d[\d.,]*\s?%?)"
+    r"(?:\s*steps?)?\)?"
+)
+
+
+def schedule(printed: str) -> tuple[Parameter, ...]:
+    """A schedule's standard name, with the warmup and the last rate that stand beside it ("cosine to 3e-6")."""
+    rest, found = printed, []
+    if (end := _END.search(rest)) and (read := number(end.group(1))) and read.value < 1:
+        rest = rest[: end.start()].rstrip(" ,(")
+        if read.value:
+            found.append(Parameter("min_learning_rate", end.group(1), read.value, read))
+    if (warm := _WARM.search(rest)) and (
+        read := number(text := (warm["before"] or warm["after"]).strip().rstrip(".,"))
+    ):
+        percent, steps = read.unit == "%", "step" in warm.group(0).lower() or "iteration" in warm.group(0).lower()
+        if percent or 0 < read.value < 1:
+            value = float(f"{read.value / 100:.12g}") if percent else read.value
+            found.append(Parameter("warmup_ratio", text, value, read))
+        elif steps and read.value == int(read.value):
+            found.append(Parameter("warmup_steps", text, int(read.value), read))
+        before, after = rest[: warm.start()], rest[warm.end() :]
+        # "linear with 100 warmup steps" is linear; only a constant schedule's name tells of its warmup.
+        rest = f"{before} warmup {after}" if "constant" in before.lower() else f"{before} {after}"
+    return (Parameter("lr_scheduler_type", printed, scheduler(rest)), *found)
+
+
 def optimizer(printed: str) -> tuple[Parameter, ...]:
     """An optimizer's standard name, with the betas, epsilon and weight decay that stand beside it."""
     lowered = printed.lower()

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 
-from repro.read.optimization import betas, optimizer, scheduler
+from repro.read.adapters import ADAPTER_KEYS, adapter
+from repro.read.optimization import betas, optimizer, schedule
 from repro.read.statement import Parameter
 from repro.read.values import as_int, boolean, fold, left_open, maybe_thousands, number, plain_value, share
 
 OPEN = "left open on the card"
 _INTEGERS_WORDS = (
     "effective_batch_size per_device_batch_size batch_size gradient_accumulation_steps num_devices max_seq_length "
-    "max_steps total_steps warmup_steps seed data_seed logging_steps dataset_rows"
+    "max_steps total_steps warmup_steps seed data_seed logging_steps dataset_rows eval_batch_size total_eval_batch_size"
 )
 _INTEGERS = frozenset(_INTEGERS_WORDS.split())
-_FLOATS_WORDS = "learning_rate label_smoothing adam_beta1 adam_beta2 adam_epsilon weight_decay"
+_FLOATS_WORDS = (
+    "learning_rate label_smoothing adam_beta1 adam_beta2 adam_epsilon weight_decay min_learning_rate lora_dropout "
+    "dropout neftune_alpha"
+)
 _FLOATS = frozenset(_FLOATS_WORDS.split())
-_EITHER_WORDS = "num_epochs beta"
+_EITHER_WORDS = "num_epochs beta eval_steps save_steps val_set_size"
 _EITHER = frozenset(_EITHER_WORDS.split())
-NUMERIC = _INTEGERS | _FLOATS | _EITHER
+NUMERIC = _INTEGERS | _FLOATS | _EITHER | {"lora_r", "lora_alpha"}
 """Keys whose values are numbers."""
-_BOOLEANS_WORDS = "gradient_checkpointing packing"
+_BOOLEANS_WORDS = "gradient_checkpointing packing load_in_4bit load_in_8bit lora_target_linear group_by_length tf32"
 _BOOLEANS = frozenset(_BOOLEANS_WORDS.split())
 _PRECISIONS = (
     ("bf16", r"\b(?:bf16|bfloat16|brain float)\b"),
@@ -69,6 +73,14 @@ def interpret(key: str, printed: str, label: str = "") -> tuple[Parameter, ...]:
         return _integer(key, printed)
     if key in _FLOATS or key in _EITHER:
         return (_float(key, printed),)
+    if key in ADAPTER_KEYS:
+        return adapter(key, printed)
+    if key in ("effective_batch_tokens", "train_tokens"):
+        return (_tokens(key, printed),)
+    if key == "min_lr_ratio":
+        read = number(printed)
+        value = share(read) if read else None
+        return (Parameter(key, printed, value, read, "" if value is not None else "not a share from 0 to 1"),)
     if key in _BOOLEANS:
         flag = boolean(printed)
         return (Parameter(key, printed, flag, None, "" if flag is not None else "neither true nor false"),)
@@ -84,7 +96,7 @@ def interpret(key: str, printed: str, label: str = "") -> tuple[Parameter, ...]:
     if key in ("precision", "bf16", "fp16", "master_weights"):
         return _precision(key, printed)
     if key == "lr_scheduler_type":
-        return (Parameter(key, printed, scheduler(printed)),)
+        return schedule(printed)
     if key == "loss_type":
         folded = fold(printed)
         return (Parameter(key, printed, _LOSSES.get(folded, folded.replace(" ", "_"))),)
@@ -96,6 +108,16 @@ def interpret(key: str, printed: str, label: str = "") -> tuple[Parameter, ...]:
         return (Parameter(key, printed, chat_template(printed)),)
     read = number(printed)
     return (Parameter(key, printed, plain_value(read) if read and not read.unit else printed, read),)
+
+
+def _tokens(key: str, printed: str) -> Parameter:
+    """A count of tokens: "4M", "1.9T", "128 * 2048 = 262,144 tokens"."""
+    product = re.match(r"^(?:[\d,]+\s*[x×*]\s*)+[\d,]+\s*=\s*([\d,]+)\s*(?:tokens)?$", printed)
+    read = number(product.group(1)) if product else number(printed)
+    if read is None or read.unit not in ("", "tokens", "token"):
+        return Parameter(key, printed, None, read, _UNREADABLE)
+    value = as_int(read)
+    return Parameter(key, printed, value, read, "" if value is not None else "not a whole number")
 
 
 _UNREADABLE = "not a number this reader can be sure of"
@@ -177,7 +199,8 @@ def precisions_in(printed: str) -> tuple[str, ...]:
 
 def _precision(key: str, printed: str) -> tuple[Parameter, ...]:
     if key in ("bf16", "fp16"):
-        return (Parameter("precision", printed, key),) if boolean(printed) else ()
+        flag = boolean(printed)
+        return (Parameter("precision", printed, key),) if flag else (Parameter(key, printed, False),) * (flag is False)
     if key == "precision" and number(printed) is not None:
         return ()  # the score of that name
     if "native amp" in printed.lower():

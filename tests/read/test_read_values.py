@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.read.names import SPELLINGS, TRAINING, term
-from repro.read.parameters import interpret, scheduler
+from repro.read.optimization import scheduler
+from repro.read.parameters import interpret
 from repro.read.values import left_open, number, share
 from repro.spec import KEYS
 
@@ -119,9 +120,7 @@ def test_spellings(label: str, key: str, stage: str) -> None:
     assert term(label) == (key, stage)
 
 
-@pytest.mark.parametrize(
-    "label", ["", "Notes", "eval_batch_size", "Temperature", "The learning rate was chosen by hand"]
-)
+@pytest.mark.parametrize("label", ["", "Notes", "eval_runtime", "Temperature", "The learning rate was chosen by hand"])
 def test_labels_that_are_no_term(label: str) -> None:
     assert term(label) is None
 
@@ -153,12 +152,26 @@ def test_every_training_term_that_facts_bear_is_a_standard_one() -> None:
         ("loss_type", "ipo", {"loss_type": "ipo"}),
         ("precision", "bf16 mixed precision", {"precision": "bf16"}),
         ("precision", "BF16/FP16", {"precision": None}),
-        ("bf16", "false", {}),
+        ("bf16", "false", {"bf16": False}),
         ("max_grad_norm", "none", {"max_grad_norm": 0.0}),
         ("gradient_checkpointing", "True", {"gradient_checkpointing": True}),
         ("dataset_fraction", "10%", {"dataset_fraction": 0.1}),
         ("dataset_fraction", "10", {"dataset_fraction": None}),
         ("seed", "TBD", {"seed": None}),
+        ("lr_scheduler_type", "Cosine to 3e-6", {"lr_scheduler_type": "cosine", "min_learning_rate": 3e-6}),
+        ("lr_scheduler_type", "cosine with 10% warmup", {"lr_scheduler_type": "cosine", "warmup_ratio": 0.1}),
+        ("lr_scheduler_type", "linear, 100 warmup steps", {"lr_scheduler_type": "linear", "warmup_steps": 100}),
+        ("lr_scheduler_type", "linear decay to 0", {"lr_scheduler_type": "linear"}),
+        ("lora_r", "r=16, α=32", {"lora_r": 16, "lora_alpha": 32}),
+        ("lora_alpha", "32.0", {"lora_alpha": 32.0}),
+        ("lora_r", "16.5", {"lora_r": None}),
+        ("lora_target_modules", "q_proj, v_proj", {"lora_target_modules": ("q_proj", "v_proj")}),
+        ("lora_target_modules", "all linear layers", {"lora_target_modules": "all linear layers"}),
+        ("adapter", "QLoRA (r=8)", {"adapter": "qlora", "lora_r": 8}),
+        ("effective_batch_tokens", "128 * 2048 = 262,144 tokens", {"effective_batch_tokens": 262144}),
+        ("effective_batch_tokens", "4M", {"effective_batch_tokens": 4_000_000}),
+        ("min_lr_ratio", "0.1", {"min_lr_ratio": 0.1}),
+        ("load_in_4bit", "True", {"load_in_4bit": True}),
     ],
 )
 def test_parameters(key: str, printed: str, expected: dict[str, object]) -> None:

@@ -17,6 +17,7 @@ NOUNS = (
     ("errors",),
     ("number",),
     ("arithmetic",),
+    ("relations",),
     ("files",),
     ("card",),
     ("spec",),

@@ -176,6 +176,33 @@ def _printed(claim: Claim) -> Interval | None:
     return Interval.around(claim.epoch, 0.006) if claim.epoch else None
 
 
+def _logged(spec: Spec, stage: str) -> dict[int, Claim]:
+    """The stage's losses that give both a step and an epoch, by step."""
+    rows = [c for c in spec.claims if c.kind is ClaimKind.LOSS and c.stage == stage and c.epoch and c.step]
+    return {c.step: c for c in rows if c.step}
+
+
+def _quotients(by_step: dict[int, Claim]) -> list[Interval]:
+    """Steps an epoch as each row of a loss table leaves them open."""
+    quotients = []
+    for step, claim in by_step.items():
+        epoch = _printed(claim)
+        if epoch and epoch.lo > 0:
+            whole = math.ceil(epoch.hi)
+            quotients.append(Interval(max(step - whole - 1.0, 0.0), step + whole + 1.0) / epoch)
+    return quotients
+
+
+def steps_an_epoch(spec: Spec, stage: Stage) -> tuple[Interval, Span | None] | None:
+    """Optimizer steps of one pass by the stage's loss table, where all of its rows agree on it."""
+    by_step = _logged(spec, stage.name)
+    quotients = _quotients(by_step)
+    if len(quotients) < 2:
+        return None
+    low, high = max(q.lo for q in quotients), min(q.hi for q in quotients)
+    return (Interval(low, high), by_step[max(by_step)].span) if low <= high else None
+
+
 @check("R208", "epochs-against-steps", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
 def epochs_against_steps(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The epochs and steps of a loss table belong to one run
@@ -188,8 +215,7 @@ def epochs_against_steps(spec: Spec, evidence: Evidence) -> Iterable[Observation
     """
     found = []
     for stage in dict.fromkeys(c.stage for c in spec.claims if c.kind is ClaimKind.LOSS):
-        rows = [c for c in spec.claims if c.kind is ClaimKind.LOSS and c.stage == stage and c.epoch and c.step]
-        by_step = {c.step: c for c in rows if c.step}
+        by_step = _logged(spec, stage)
         if len(by_step) < 2:
             continue
         steps = sorted(by_step)
@@ -201,12 +227,9 @@ def epochs_against_steps(spec: Spec, evidence: Evidence) -> Iterable[Observation
                 unknown(f"{stage}: the epoch falls while the step grows; the table may hold several runs.", *spans)
             )
             continue
-        quotients = []
-        for step in steps:
-            epoch = _printed(by_step[step])
-            if epoch and epoch.lo > 0:
-                whole = math.ceil(epoch.hi)
-                quotients.append(Interval(max(step - whole - 1.0, 0.0), step + whole + 1.0) / epoch)
+        quotients = _quotients(by_step)
+        if not quotients:
+            continue
         low, high = max(q.lo for q in quotients), min(q.hi for q in quotients)
         per = f"{steps[-1] / epochs[-1]:,.5g}" if epochs[-1] else "?"
         if low <= high:

@@ -13,6 +13,7 @@ from repro.read.model_index import read_model_index
 from repro.read.pipeline_diagram import read_pipelines
 from repro.read.prose import read_prose
 from repro.read.scores import read_scores
+from repro.read.stage_data import read_named_base, read_trainer_data
 from repro.read.statement import Gathered
 from repro.read.tables import read_parameter_tables
 from repro.read.trainer import has_tag, is_trainer, is_trl, read_trl, read_versions
@@ -25,6 +26,7 @@ COMMON: tuple[Extractor, ...] = (
     read_lists,
     read_settings,
     read_prose,
+    read_trainer_data,
     read_metric_tables,
     read_scores,
     read_model_index,
@@ -47,7 +49,7 @@ class Dialect:
         gathered = Gathered()
         for extractor in self.extractors:
             gathered += extractor(doc)
-        return gathered
+        return gathered + read_named_base(doc, gathered)
 
 
 def _is_axolotl(card: Card) -> bool:

@@ -75,18 +75,23 @@ class Document:
 
     def introduction(self, index: int) -> str:
         """The text of the paragraph right before a table or the list that a block is in, under the same heading."""
+        before = self.introducer(index)
+        return before.text if before is not None and len(before.text) < 600 else ""
+
+    def introducer(self, index: int) -> Block | None:
+        """The paragraph right before a table or the list that a block is in, under the same heading."""
         block = self.blocks[index]
         for back in range(index - 1, max(-1, index - 60), -1):
             before = self.blocks[back]
             if before.heading_path != block.heading_path:
-                return ""
+                return None
             if before.kind is BlockKind.PARAGRAPH:
-                return before.text if len(before.text) < 600 else ""
+                return before
             if before.kind is BlockKind.LIST_ITEM and block.kind is BlockKind.LIST_ITEM:
                 continue
             if before.kind is not BlockKind.COMMENT:
-                return ""
-        return ""
+                return None
+        return None
 
     def about_training(self, index: int) -> bool:
         """Whether the headings or the introduction of a block say that it is about training."""

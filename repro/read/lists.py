@@ -10,6 +10,7 @@ from repro.read.document import Document, stage_in
 from repro.read.markdown import without_html
 from repro.read.names import TELLING, TRAINING, term
 from repro.read.parameters import interpret
+from repro.read.stage_data import introduced_data
 from repro.read.statement import Gathered, Statement
 from repro.read.tables import statements
 from repro.read.values import fold, left_open, number, plain_value
@@ -92,6 +93,8 @@ def _group(doc: Document, group: list[tuple[int, str, str, str]]) -> list[Statem
             why = "left open on the card" if open_ else "not a term this reader knows"
             kept = None if open_ else plain_value(read) if read and not read.unit else value[:300]
             found.append(Statement(name, value[:300], cell.span, kept, read, why, hint, label, "list", None, False))
+    if is_training and telling >= 3:
+        found.extend(introduced_data(doc, index, hint))
     return [replace(s, cell=None, medium="list", group=index) for s in found]
 
 

@@ -1,0 +1,116 @@
+"""Data sets and bases that cards name in words: a trainer's sentence, the line above a list, a model's plain name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from repro.card import Block, BlockKind
+from repro.read.document import Document, hub_id
+from repro.read.statement import Gathered, Statement
+from repro.read.values import fold, left_open
+
+_TRAINER_DATA = re.compile(
+    r"\b(?:fine-?tuned version of \S+(?: \S+){0,4}?|trained from scratch) on (?:the |an? )?"
+    r"(?P<names>\S.{0,300}?) datasets?\b"
+)
+_BETWEEN = re.compile(r",? and (?:the )?|, (?:the )?")
+_NAMED = (
+    r"(?P<name>(?:[A-Z][\w.+]{0,20}[ -]){1,3}?v?\d{1,4}(?:\.\d{1,2})?[ -]?[Bb](?![A-Za-z0-9])"
+    r"(?:[ -](?:[Ii]nstruct|[Bb]ase|[Cc]hat|[Ii]t|[Hh]f|v\d[\d.]*)(?![A-Za-z]))*)"
+    r"(?! ?(?:tokens?|examples?|rows|samples|words|data))"
+)
+_SIZED = re.compile(r"\d[Bb](?![A-Za-z0-9])")
+_NO_NAME = frozenset(("", "unknown", "none", "custom", "private", "following"))
+_BASES = (
+    re.compile(
+        r"(?:[Ff]ine-?[Tt]un(?:ed|ing)|[Tt]rained|[Aa]dapted|[Aa]ligned)(?: version| variant| model)? "
+        r"(?:of|from|on|on top of)(?: the)?(?: base model| foundation of| pretrained)?(?: \w+'s)? " + _NAMED
+    ),
+    re.compile(r"\bis an? " + _NAMED + r" (?:parameter )?(?:model|LLM) (?:\w+ )?fine-?tuned"),
+    re.compile(
+        r"\bis (?:a \S+ (?:model )?)?(?:based|built) (?:on|upon)(?: the)? " + _NAMED
+        + r"(?!.{0,20}(?:architect|transformer))"
+    ),
+    re.compile(r"基于\s*(?P<name>[A-Za-z][A-Za-z0-9.-]{1,40}\d[Bb](?:-[A-Za-z0-9]+)*)\s*(?:预训练|基座|基础|底座)?模型"),
+)  # fmt: skip
+
+
+def read_trainer_data(doc: Document) -> Gathered:
+    """The data sets that a trainer's own sentence names: "a fine-tuned version of X on the Y dataset"."""
+    if doc.card.front_matter.get("datasets") or (
+        "fine-tuned version of" not in doc.card.text and "trained from scratch on" not in doc.card.text
+    ):
+        return Gathered()  # the front matter gives their ids
+    for block in doc.blocks:
+        if block.kind is BlockKind.PARAGRAPH and (match := _TRAINER_DATA.search(block.text[:3000])):
+            return Gathered(statements=tuple(_data(doc, block, match["names"])))
+    return Gathered()
+
+
+def _data(doc: Document, block: Block, names: str) -> Iterator[Statement]:
+    for name in _BETWEEN.split(names):
+        name = name.strip(" `*\"'")
+        if (
+            left_open(name)
+            or fold(name) in ("", "unknown", "none", "custom", "private", "following")
+            or len(name) > 100
+        ):
+            continue
+        why = "" if "/" in name else "a name, not a repository"
+        yield Statement("dataset", name, doc.locate(block.span, name), name, None, why, "", "", "prose")
+
+
+def introduced_data(doc: Document, index: int, stage: str) -> Iterator[Statement]:
+    """The data sets that the line above a list of parameters names, where the card links every one of them."""
+    above = doc.introducer(index)
+    if above is None or len(above.text) > 160 or " on " not in above.text:
+        return
+    named = [name.strip(" .:*`") for name in _BETWEEN.split(above.text.rpartition(" on ")[2])]
+    links = _links(doc)
+    ids = [_linked(name, links) for name in named]
+    if all(ids):
+        for name, found in zip(named, ids):
+            place = doc.locate(above.span, name)
+            yield Statement("dataset", name, place, found, None, "linked elsewhere on the card", stage, "", "list")
+
+
+def _links(doc: Document) -> list[tuple[set[str], str]]:
+    """Words that stand for each data set that the card links: those of its short item or of its id."""
+    found: list[tuple[set[str], str]] = []
+    for block in doc.blocks:
+        ids = [hub_id(link)[1] for link in block.links if hub_id(link)[0] == "dataset"]
+        if len(ids) == 1 and len(found) < 100:
+            if block.kind is BlockKind.LIST_ITEM and len(block.text) < 100:
+                found.append((set(fold(block.text).split()), ids[0]))
+            found.append((set(fold(ids[0].rpartition("/")[2]).split()), ids[0]))
+    return found
+
+
+def _linked(name: str, links: list[tuple[set[str], str]]) -> str:
+    words = set(fold(name).split()) - {"the", "dataset", "data"}
+    ids = {found for said, found in links if words and words <= said}
+    return ids.pop() if len(ids) == 1 else ""
+
+
+def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
+    """The model that sentences name as what this one was tuned from, where nothing on the card links or lists one."""
+    if doc.card.front_matter.get("base_model") or any(s.key == "base_model" for s in gathered.statements):
+        return Gathered()
+    if gathered.parts or not _SIZED.search(doc.card.text):
+        return Gathered()
+    found: dict[str, Statement] = {}
+    for block in doc.blocks:
+        if block.kind not in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM) or len(block.text) > 5000:
+            continue
+        if not _SIZED.search(block.text):
+            continue
+        for pattern in _BASES:
+            for match in pattern.finditer(block.text):
+                name = match["name"].strip()
+                if not doc.is_own_name(name) and fold(name) not in fold(doc.title):
+                    place = doc.locate(block.span, name)
+                    why = "a name, not a repository"
+                    made = Statement("base_model", name, place, name, None, why, "", "", "prose")
+                    found.setdefault(fold(name).replace(" ", ""), made)
+    return Gathered(statements=tuple(found.values())) if len(found) == 1 else Gathered()

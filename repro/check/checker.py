@@ -115,21 +115,38 @@ def _run(check: Check, spec: Spec, evidence: Evidence, strict: bool) -> list[Fin
             raise
         message = f"the check itself failed ({type(error).__name__}): nothing is known of what it asks"
         observations = [Observation(Outcome.UNKNOWN, message)]
-    return [
-        Finding(
-            code=check.code,
-            slug=check.slug,
-            title=check.title,
-            family=check.family,
-            severity=check.severity,
-            confidence=check.confidence,
-            outcome=o.outcome,
-            message=o.message,
-            spans=o.spans,
-            fix=o.fix or (check.fix if o.outcome is Outcome.FAIL else ""),
-            claims=o.claims,
-            edits=o.edits,
-            persona=check.persona,
-        )
-        for o in observations
-    ]
+    return [_finding(check, o) if o.outcome is not Outcome.NOT_APPLICABLE else _nothing(check, o) for o in observations]
+
+
+def _finding(check: Check, o: Observation) -> Finding:
+    return Finding(
+        code=check.code,
+        slug=check.slug,
+        title=check.title,
+        family=check.family,
+        severity=check.severity,
+        confidence=check.confidence,
+        outcome=o.outcome,
+        message=o.message,
+        spans=o.spans,
+        fix=o.fix or (check.fix if o.outcome is Outcome.FAIL else ""),
+        claims=o.claims,
+        edits=o.edits,
+        persona=check.persona,
+    )
+
+
+_nothings: dict[tuple[str, str], tuple[Check, Observation, Finding]] = {}
+_MOST_NOTHINGS = 2000
+
+
+def _nothing(check: Check, observation: Observation) -> Finding:
+    """The finding that there is nothing to look at: most findings of most cards, and the same ones, so kept."""
+    key = (check.code, observation.message)
+    kept = _nothings.get(key)
+    if kept is not None and kept[0] is check and kept[1] is observation:
+        return kept[2]
+    finding = _finding(check, observation)
+    if len(_nothings) < _MOST_NOTHINGS:
+        _nothings[key] = (check, observation, finding)
+    return finding

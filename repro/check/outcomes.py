@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from repro.card import Span
 from repro.finding import Observation, Outcome
 
@@ -29,8 +31,9 @@ def unknown(message: str, *spans: Span | None, fix: str = "", claims: tuple[str,
     return Observation(Outcome.UNKNOWN, message, _spans(spans), fix=fix, claims=claims)
 
 
+@lru_cache(maxsize=512)
 def absent(message: str) -> Observation:
-    """The card has nothing that the check asks about."""
+    """The card has nothing that the check asks about: the commonest answer, so each is made once."""
     return Observation(Outcome.NOT_APPLICABLE, message)
 
 

@@ -8,6 +8,7 @@ import textwrap
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from repro.card import Span
 from repro.spec import CodeBlock
@@ -55,6 +56,8 @@ def runnable_text(text: str) -> str:
 
 
 def _depth(text: str) -> int:
+    if sum(map(text.count, "([{")) <= DEEPEST_BRACKETS:
+        return 0
     deepest = depth = 0
     for character in text:
         if character in "([{":
@@ -86,14 +89,54 @@ def parse(block: CodeBlock) -> Snippet:
 
 def python_snippets(code: Iterable[CodeBlock]) -> list[Snippet]:
     """The blocks that call themselves Python."""
+    return list(_snippets(tuple(code)))
+
+
+@lru_cache(maxsize=4)
+def _snippets(code: tuple[CodeBlock, ...]) -> tuple[Snippet, ...]:
     blocks = [b for b in code if b.language.lower().strip("{}.") in PYTHON]
-    return [parse(b) for b in blocks[:MOST_BLOCKS]]
+    return tuple(parse(b) for b in blocks[:MOST_BLOCKS])
+
+
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    """What checks ask of a tree, gathered in one walk."""
+
+    calls: dict[str, list[ast.Call]]
+    assignments: list[ast.Assign]
+
+
+@lru_cache(maxsize=MOST_BLOCKS)
+def _nodes(tree: ast.AST) -> _Nodes:
+    """Calls by name and assignments, nearest the root first."""
+    found = _Nodes({}, [])
+    nodes: list[ast.AST] = [tree]
+    for node in nodes:  # grows while it is walked
+        if isinstance(node, ast.Call):
+            found.calls.setdefault(called_name(node), []).append(node)
+        elif isinstance(node, ast.Assign):
+            found.assignments.append(node)
+        for value in node.__dict__.values():
+            if isinstance(value, list):
+                nodes.extend(item for item in value if isinstance(item, ast.AST))
+            elif isinstance(value, ast.AST) and not isinstance(value, _LEAVES):
+                nodes.append(value)
+    for named in found.calls.values():
+        named.sort(key=lambda n: (n.lineno, n.col_offset))
+    return found
+
+
+_LEAVES = (ast.expr_context, ast.Constant, ast.Name, ast.operator)
 
 
 def calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
     """Calls of a function or a method of that name, in the order of the text."""
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and called_name(node) == name]
-    yield from sorted(found, key=lambda n: (n.lineno, n.col_offset))
+    yield from _nodes(tree).calls.get(name, ())
+
+
+def assignments(tree: ast.AST) -> list[ast.Assign]:
+    """Assignments, those nearest the root first."""
+    return _nodes(tree).assignments
 
 
 def called_name(node: ast.Call) -> str:
@@ -123,8 +166,8 @@ def source_span(block: CodeBlock, line: int) -> Span:
 def _strings(tree: ast.Module) -> dict[str, str]:
     """Names that the block binds to a text."""
     bound = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+    for node in assignments(tree):
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             for target in node.targets:
                 if isinstance(target, ast.Name):
                     bound[target.id] = node.value.value
@@ -136,8 +179,12 @@ _SHELL_MODEL = re.compile(r"(?:vllm serve|--model(?:[-_](?:name|id|path))?(?:_or
 
 def named_models(code: Iterable[CodeBlock]) -> list[tuple[str, Span]]:
     """Repository names (or paths) that usage code loads as models or tokenizers, with their lines."""
+    return list(_named_models(tuple(code)))
+
+
+@lru_cache(maxsize=4)
+def _named_models(blocks: tuple[CodeBlock, ...]) -> tuple[tuple[str, Span], ...]:
     found: list[tuple[str, Span]] = []
-    blocks = list(code)
     names: dict[str, str] = {}
     for snippet in python_snippets(blocks):
         if snippet.tree is None:
@@ -161,4 +208,4 @@ def named_models(code: Iterable[CodeBlock]) -> list[tuple[str, Span]]:
             for number, line in enumerate(block.text.split("\n"), start=1):
                 if match := _SHELL_MODEL.search(line[:2000]):
                     found.append((match.group(1), source_span(block, number)))
-    return found
+    return tuple(found)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.python_code import (
     Snippet,
+    assignments,
     called_name,
     calls,
     is_constant,
@@ -122,8 +123,8 @@ def _usage_claims(spec: Spec, snippet: Snippet) -> tuple[str, ...]:
 def _template_results(tree: ast.Module) -> dict[str, ast.Call]:
     """Names bound to what apply_chat_template of a tokenizer returns when it neither leaves text nor is told a form."""
     bound = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and (call := _bare_template_call(node.value)):
+    for node in assignments(tree):
+        if len(node.targets) == 1 and (call := _bare_template_call(node.value)):
             target = node.targets[0]
             if isinstance(target, ast.Name):
                 bound[target.id] = call

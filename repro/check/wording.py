@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from repro.card import Span
 from repro.spec import AnyFact, Spec
+from repro.vocabulary import vocabulary
 
 LONGEST_LINE = 4000
 """Characters of a line that are searched: data in a line's tail is no prose."""
@@ -36,12 +38,18 @@ def at(spec: Spec, line: int, end_line: int | None = None) -> Span:
     return Span(spec.source, line, end_line or line)
 
 
+@lru_cache(maxsize=4)
+def _lines(text: str) -> tuple[tuple[str, ...], int]:
+    """The lines of a text, and the line of the `---` that closes its front matter."""
+    lines = tuple(text.split("\n"))
+    if lines[0].rstrip() != "---":
+        return lines, 0
+    return lines, next((i for i, line in enumerate(lines[1:2000], start=2) if line.rstrip() in {"---", "..."}), 0)
+
+
 def front_matter_end(spec: Spec) -> int:
     """The line of the `---` that closes the front matter; 0 when there is none."""
-    lines = spec.text.split("\n", 2000)
-    if not lines or lines[0].rstrip() != "---":
-        return 0
-    return next((i for i, line in enumerate(lines[1:2000], start=2) if line.rstrip() in {"---", "..."}), 0)
+    return _lines(spec.text)[1]
 
 
 def split_by_place(spec: Spec, facts: tuple[AnyFact, ...]) -> tuple[list[AnyFact], list[AnyFact]]:
@@ -54,26 +62,46 @@ def split_by_place(spec: Spec, facts: tuple[AnyFact, ...]) -> tuple[list[AnyFact
 
 def lines_of(spec: Spec, *, body_only: bool = False) -> Iterator[tuple[int, str]]:
     """(line number, text) of every line, or of those after the front matter."""
-    end = front_matter_end(spec) if body_only else 0
-    for number, line in enumerate(spec.text.split("\n"), start=1):
-        if number > end:
-            yield number, line[:LONGEST_LINE]
+    lines, end = _lines(spec.text)
+    for number in range(end if body_only else 0, len(lines)):
+        yield number + 1, lines[number][:LONGEST_LINE]
 
 
 def reads_english(spec: Spec) -> bool:
     """Whether words that are looked for in English could be found: most letters are ASCII."""
-    sample = spec.text[:20_000]
-    letters = sum(c.isalpha() for c in sample)
-    return sum(c.isalpha() and c.isascii() for c in sample) >= 0.8 * letters
+    return _mostly_ascii(spec.text[:20_000])
+
+
+@lru_cache(maxsize=4)
+def _mostly_ascii(sample: str) -> bool:
+    if sample.isascii():
+        return True
+    others = sum(c.isalpha() for c in sample if c > "\x7f")
+    ascii_letters = len(_NO_LETTER.sub("", sample))
+    return ascii_letters >= 0.8 * (ascii_letters + others)
+
+
+_NO_LETTER = re.compile(r"[^A-Za-z]+")
 
 
 def search(spec: Spec, pattern: re.Pattern[str], *, body_only: bool = False) -> list[Hit]:
     """Every line that the pattern matches, once a line."""
+    if vocabulary(spec.text).lacks(pattern):
+        return []
+    lines, end = _lines(spec.text)
     hits = []
-    for number, line in lines_of(spec, body_only=body_only):
+    for number in range(end if body_only else 0, len(lines)):
+        line = lines[number]
+        if len(line) > LONGEST_LINE:
+            line = line[:LONGEST_LINE]
         if found := pattern.search(line):
-            hits.append(Hit(at(spec, number), found, line))
+            hits.append(Hit(at(spec, number + 1), found, line))
     return hits
+
+
+def says(spec: Spec, *words: str) -> bool:
+    """Whether one of the words, written in lower case and of letters and digits alone, stands in the text."""
+    return not vocabulary(spec.text).words.isdisjoint(words)
 
 
 def _cells(line: str) -> tuple[str, ...]:

@@ -1,0 +1,170 @@
+"""The words of a text, and those without which a pattern cannot match in it: a cheap no before any search."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+_SEPARATORS = bytes(c if chr(c).isalnum() else 32 for c in range(128)) + b" " * 128
+PREFIX = 4
+"""Letters of a word's beginning by which a stem ("resum" of "resumed") is looked up."""
+_SHORTEST = 3
+_MOST_PATTERNS = 4000
+
+
+class Needs(NamedTuple):
+    """What a text must have for a pattern to match: one of the words (or beginnings of words), or of the parts."""
+
+    words: frozenset[str]
+    parts: tuple[str, ...]
+
+
+class Vocabulary:
+    """The words of one text in lower case, each with its beginning. Words are runs of ASCII letters and digits."""
+
+    __slots__ = ("_joined", "lower", "words")
+
+    def __init__(self, text: str) -> None:
+        lower = text.lower()
+        if not lower.isascii():
+            # The two letters that case-blind patterns take for an ASCII one, and lower() does not.
+            lower = lower.replace("ſ", "s").replace("ı", "i")
+        self.lower = lower
+        words = set(lower.encode("ascii", "replace").translate(_SEPARATORS).decode("ascii").split())
+        self._joined = f" {' '.join(words)} "
+        words.update([word[:PREFIX] for word in words])
+        self.words = words
+
+    def lacks(self, pattern: re.Pattern[str]) -> bool:
+        """Whether the pattern surely matches nowhere in the text, nor in any piece of it that is cut between words."""
+        needs = needs_of(pattern)
+        if needs is None or not needs.words.isdisjoint(self.words):
+            return False
+        joined = self._joined
+        return not any(part in joined for part in needs.parts)
+
+
+@lru_cache(maxsize=4)
+def vocabulary(text: str) -> Vocabulary:
+    """The vocabulary of a text; the last few are kept, for everybody who asks about one card asks about its text."""
+    return Vocabulary(text)
+
+
+_known: dict[int, tuple[re.Pattern[str], Needs | None]] = {}
+_seen: set[int] = set()
+
+
+def needs_of(pattern: re.Pattern[str]) -> Needs | None:
+    """What a text must have for the pattern to match; None where nothing in particular, or not yet worked out.
+
+    Working it out costs more than one search: it is done when a pattern is used for the second time.
+    """
+    key = id(pattern)
+    known = _known.get(key)
+    if known is not None and known[0] is pattern:
+        return known[1]
+    if key not in _seen:
+        _seen.add(key)
+        return None
+    if len(_known) >= _MOST_PATTERNS:
+        _known.clear()
+    needs = derived(pattern)
+    _known[key] = (pattern, needs)
+    return needs
+
+
+def derived(pattern: re.Pattern[str]) -> Needs | None:
+    """The needs that follow from how a pattern is written: the best literal of it, or one of each of its branches."""
+    try:
+        parser: Any = importlib.import_module("re._parser")
+        found = _best(list(parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)))
+    except (ImportError, AttributeError, RecursionError, re.error):
+        return None  # another Python's parser: searches are slower then, and find the same
+    if found is None:
+        return None
+    words = frozenset(token for kind, token in found if kind != "part")
+    return Needs(words, tuple(sorted(token for kind, token in found if kind == "part")))
+
+
+_Tokens = frozenset[tuple[str, str]]
+
+
+def _best(items: list[Any], begins: bool = False, ends: bool = False) -> _Tokens | None:
+    """Of all that a sequence needs, the alternatives that are looked up cheapest and are rarest.
+
+    `begins` and `ends` say that something that is part of no word stands before and after the sequence.
+    """
+    offers: list[_Tokens] = []
+    flat = _flat(items)
+    run, edge = "", begins
+    for place, (operation, value) in enumerate(flat):
+        name = str(operation)
+        if name == "LITERAL":
+            run += chr(value).lower() if value < 128 else " "
+            continue
+        after = _is_edge(name, value)
+        offers.extend(_pieces(run, edge, after))
+        before, edge = not run[-1].isalnum() if run else edge, after
+        if name == "BRANCH":
+            closes = _is_edge(str(flat[place + 1][0]), flat[place + 1][1]) if place + 1 < len(flat) else ends
+            branches = [_best(list(branch), before, closes) for branch in value[1]]
+            offers.extend([frozenset().union(*(b for b in branches if b))] if all(branches) else [])
+        elif name.endswith("_REPEAT") and value[0] >= 1:
+            inner = _best(list(value[2]))
+            offers.extend([inner] if inner else [])
+        run = ""
+    offers.extend(_pieces(run, edge, ends))
+    return max(offers, key=_worth, default=None)
+
+
+def _pieces(run: str, begins: bool, ends: bool) -> Iterator[_Tokens]:
+    """What a run of literal characters needs: each of its words, whole, by its beginning, or as part of one."""
+    pieces = re.split(r"[^a-z0-9]", run)
+    for place, piece in enumerate(pieces):
+        starts = begins or place > 0
+        if piece and starts and (ends or place < len(pieces) - 1):
+            yield frozenset({("word", piece)})
+        elif starts and len(piece) >= PREFIX:
+            yield frozenset({("stem", piece[:PREFIX])})
+        elif starts and len(piece) > 1:
+            yield frozenset({("part", f" {piece}")})
+        elif len(piece) >= _SHORTEST:
+            yield frozenset({("part", piece)})
+
+
+def _flat(items: list[Any]) -> list[Any]:
+    """The sequence with its groups opened: what a group needs, the sequence needs."""
+    flat: list[Any] = []
+    for operation, value in items:
+        if str(operation) == "SUBPATTERN":
+            flat.extend(_flat(list(value[3])))
+        elif str(operation) == "ATOMIC_GROUP":
+            flat.extend(_flat(list(value)))
+        else:
+            flat.append((operation, value))
+    return flat
+
+
+def _is_edge(name: str, value: Any) -> bool:
+    """Whether words end at an element: it is a boundary, or consumes nothing but what is no letter or digit."""
+    if name == "AT":
+        return str(value) != "AT_NON_BOUNDARY"
+    if name == "LITERAL":
+        return not (value < 128 and chr(value).isalnum())
+    if name.endswith("_REPEAT"):
+        inner = list(value[2])
+        return value[0] >= 1 and len(inner) == 1 and _is_edge(str(inner[0][0]), inner[0][1])
+    return name == "IN" and all(
+        _is_edge("LITERAL", item) if str(kind) == "LITERAL" else str(item) in ("CATEGORY_SPACE", "CATEGORY_NOT_WORD")
+        for kind, item in value
+    )
+
+
+def _worth(tokens: _Tokens) -> tuple[int, int, int]:
+    """Words before stems before parts, then fewer alternatives, then longer words."""
+    kinds = {kind for kind, _ in tokens}
+    rank = 0 if "part" in kinds else 1 if "stem" in kinds else 2
+    return rank, -len(tokens), min(len(token) for _, token in tokens)

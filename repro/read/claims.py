@@ -6,7 +6,7 @@ from repro.card import Cell, Span
 from repro.read.document import Document
 from repro.read.loss_claims import Ledger, loss_claims, steps_claim
 from repro.read.stages import Assignment
-from repro.read.statement import Gathered
+from repro.read.statement import Gathered, Result
 from repro.read.turn_ends import turn_ends
 from repro.read.values import fold, left_open, plain_value
 from repro.spec import AnyFact, Claim, ClaimKind, CodeBlock, Fact, Origin, Stage, Value
@@ -123,7 +123,7 @@ def _scores(ledger: Ledger, gathered: Gathered, assignment: Assignment) -> None:
                 text=f"{result.task}: {result.metric}",
                 printed=result.printed,
                 span=result.span,
-                value=result.number.value if result.number else None,
+                value=_score(result),
                 number=result.number,
                 stage=stage or assignment.default,
                 split=result.split,
@@ -134,6 +134,13 @@ def _scores(ledger: Ledger, gathered: Gathered, assignment: Assignment) -> None:
                 cell_end=cell.end if cell else None,
             )
         )
+
+
+def _score(result: Result) -> Value | None:
+    """A score's value; as printed where it is no number and yet not left open."""
+    if result.number is not None:
+        return result.number.value
+    return None if left_open(result.printed) else result.printed
 
 
 def _memory(ledger: Ledger, gathered: Gathered) -> None:

@@ -46,6 +46,9 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 
+_LEAD = re.compile(r"^((?=\S*\d)[A-Za-z][\w.-]{2,60})(?::\s|\s[-–—|(])")
+"""A title that begins with a model's name: "Heron-7B: a model of birds"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -164,8 +167,18 @@ def document(card: Card) -> Document:
         names.add(card.source.split("@", 1)[0])
     if card.name.lower() not in ("readme", "card", "model_card", "modelcard"):
         names.add(card.name)
+        names.update(_repository(card))
+    if lead := _LEAD.match(heading):
+        names.add(lead.group(1))
     folded = {fold(n.rsplit("/", 1)[-1]) for n in names} - {""}
     return Document(card, tuple(card.text.split("\n")), heading, frozenset(folded))
+
+
+def _repository(card: Card) -> list[str]:
+    """The repository that the text names and the card's file is called by: org-model.md of org/model."""
+    name = card.name
+    cuts = [m.start() for m in re.finditer("[-_]", name[:96])]
+    return [f"{name[:cut]}/{name[cut + 1 :]}" for cut in cuts if f"{name[:cut]}/{name[cut + 1 :]}" in card.text]
 
 
 def hub_id(link: str) -> tuple[str, str]:

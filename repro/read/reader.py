@@ -45,6 +45,6 @@ def read_spec(card: Card) -> Spec:
         stages=assignment.stages,
         claims=claims(doc, gathered, assignment, facts, code, dialect.trainer_logs),
         code=code,
-        problems=card.problems,
+        problems=card.problems + gathered.problems,
         text=authors_text(card.text, own_lines(card.text)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repro.card import Cell, Span
+from repro.card import Cell, Problem, Span
 from repro.number import Number
 from repro.spec import AnyFact, Fact, Origin, Value
 
@@ -129,6 +129,7 @@ class Gathered:
     results: tuple[Result, ...] = ()
     memories: tuple[Memory, ...] = ()
     parts: tuple[Part, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def __add__(self, other: Gathered) -> Gathered:
         return Gathered(
@@ -137,4 +138,5 @@ class Gathered:
             self.results + other.results,
             self.memories + other.memories,
             self.parts + other.parts,
+            self.problems + other.problems,
         )

@@ -1,0 +1,159 @@
+"""Scores in lists and sentences: a trainer's bullets, "MMLU (5-shot): 65.2%", "achieves 84.3 on GSM8K"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from repro.card import Block, BlockKind, Span
+from repro.read.document import REPO_ID, Document
+from repro.read.score_words import (
+    BENCHMARK,
+    PLAIN_METRIC,
+    bare_label,
+    counts_something_else,
+    metric_in,
+    score_number,
+    without_shots,
+)
+from repro.read.statement import Reading, Result
+from repro.read.values import fold, left_open, number
+from repro.spec import AnyFact, Fact, Origin
+
+ABOUT = re.compile(
+    r"(?i)\b(?:eval\w*|benchmarks?|results?|performance|scores?|leaderboard|metrics)\b|评测|评估|性能|結果|评价|評価|평가|성능|"
+    r"évaluation|résultats|evaluaci[oó]n|resultados|đánh giá|ผลการ"
+)
+_DICTIONARY = re.compile(r"['\"]([A-Za-z][\w@ -]{0,40})['\"]\s*:\s*(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)(?=\s*[,}])")
+_ITEM = re.compile(r"^(?P<label>[^:：=\n]{1,70}?)\s*(?::|：|=|\s[–—-]\s)\s*(?P<value>\S.{0,80})$")
+_SUBJECT = (
+    r"(?:\bit|\bthis (?:model|checkpoint|version|adapter)|\bthe (?:final |resulting |fine-?tuned )?model|"
+    r"\bour model|\bwe)"
+)
+_VERB = r"(?:achiev(?:es?|ed|ing)|scor(?:es?|ed)|reach(?:es|ed)?|obtain(?:s|ed)?|attain(?:s|ed)?|gets?|got)"
+_CLAIMED = re.compile(rf"(?i){_SUBJECT}\b(?P<between>[^.;:]{{0,60}}?)\b{_VERB}\b(?P<rest>[^;:\n]{{3,400}})")
+_ON = re.compile(
+    r"(?i)(?:(?P<metric>[A-Za-z][\w@ -]{0,30}?)\s+(?:score\s+)?of\s+)?(?<![\w.])(?P<value>\d{1,3}(?:\.\d{1,6})?\s?%?)"
+    r"(?:\s+(?P<after>[A-Za-z][\w@-]{0,20}(?:\s(?:score|match|rate|accuracy))?))?\s+(?:on|for|in)\s+(?:the\s+)?"
+    r"(?P<task>[A-Za-z][\w.+-]*(?:[ -](?!and\b|with\b|in\b|on\b|while\b|test\b|dev\b|using\b|compared\b)[\w.+-]+){0,3})"
+)
+_COMPARED = re.compile(
+    r"(?i)\b(?:compared|versus|vs|than|over|whereas|while|baseline|base model|outperform\w*|from|would|could|should|"
+    r"up to|at least|more|less|higher|lower|improve\w*|not)\b"
+)
+
+
+def trainer_bullets(doc: Document, index: int, which: str) -> Iterator[Result | Reading]:
+    """The figures that generated cards list for the end of training: "- Loss: 0.3649"."""
+    split = "test" if which == "test" else "validation"
+    for block in doc.blocks[index + 1 : index + 61]:
+        if block.kind is not BlockKind.LIST_ITEM:
+            return
+        label, colon, printed = block.text.partition(":")
+        printed = printed.strip()
+        if not colon:
+            continue
+        if printed.startswith("{") and len(printed) < 2000:
+            for key, figure in _DICTIONARY.findall(printed):
+                place = doc.locate(block.span, figure)
+                yield Result(f"{which} set", fold(key).replace(" ", "_"), figure, place, number(figure), split=split)
+            continue
+        read = number(printed)
+        if read is None and not left_open(printed):
+            continue
+        span = doc.locate(block.span, printed)
+        name = fold(label).replace(" ", "_")
+        if name == "loss":
+            yield Reading(
+                "eval_loss", printed, span, read, split="validation", why="" if read else "left open on the card"
+            )
+        elif read is not None:
+            yield Result(f"{which} set", name, printed, span, read, split=split)
+
+
+def list_result(doc: Document, index: int, about: bool, conditions: tuple[AnyFact, ...]) -> Iterator[Result]:
+    """The score that a list item or a short paragraph is: a benchmark, or in a section of results a metric."""
+    block = doc.blocks[index]
+    match = _ITEM.match(block.text) if len(block.text) < 160 else None
+    if match is None or not any(c.isdigit() for c in match["value"]):
+        return
+    label = bare_label(match["label"]).strip(" -|")
+    folded = fold(re.sub(r"\([^()]*\)", " ", label))
+    benchmark = BENCHMARK.search(folded) is not None
+    measure = PLAIN_METRIC.match(folded) is not None
+    words = {"average", "avg", "overall", "total", "mean"}
+    if not (benchmark or (about and (measure or folded in words))) or len(folded.split()) > 6:
+        return
+    printed = match["value"].strip().rstrip(".,;")
+    read = score_number(printed)
+    if read.number is None or (benchmark and not about and not _may_be_score(printed)):
+        return
+    if counts_something_else(label) or REPO_ID.search(label) or not _this_models(doc, index):
+        return
+    parent = _parent(doc, index)
+    if measure and parent is not None and not BENCHMARK.search(fold(parent.text)):
+        parent = None
+    task, metric = (label, "score") if not measure else (parent.text.rstrip(": ") if parent else "evaluation", label)
+    task, named = metric_in(task)
+    name, few = without_shots(task, block.span)
+    own = (*conditions, *few)
+    if read.error:
+        own = (*own, Fact("stderr", read.error, Origin.STATED, read.error, block.span))
+    yield Result(name or task, named or metric, printed, doc.locate(block.span, printed), read.number, own)
+
+
+def _may_be_score(printed: str) -> bool:
+    return "." in printed or "%" in printed
+
+
+def _this_models(doc: Document, index: int) -> bool:
+    """Whether no heading or entry above names another model or a comparison."""
+    block = doc.blocks[index]
+    for text in (*doc.path(block)[:2], doc.introduction(index)):
+        if re.search(r"(?i)\b(?:base ?line|base model|compar\w+|original model|vs\.?|previous|training data|mixture|"
+                     r"data ?sets?|composition)\b", text):  # fmt: skip
+            return False
+        named = REPO_ID.search(text)
+        if named is not None and not doc.is_own_name(named.group()) and len(text) < 120:
+            return False
+    parent = _parent(doc, index)
+    return parent is None or not (doc.names_another(parent) or re.search(r"(?i)\bbase\b|baseline", parent.text))
+
+
+def _parent(doc: Document, index: int) -> Block | None:
+    block = doc.blocks[index]
+    if block.kind is not BlockKind.LIST_ITEM or block.level < 2:
+        return None
+    for before in reversed(doc.blocks[max(0, index - 20) : index]):
+        if before.kind is not BlockKind.LIST_ITEM:
+            return None
+        if before.level < block.level:
+            return before
+    return None
+
+
+def sentence_results(doc: Document, block: Block) -> Iterator[Result]:
+    """Scores of this model on named benchmarks that a sentence states: "It achieves 84.3 on GSM8K"."""
+    for claimed in _CLAIMED.finditer(block.text):
+        rest = re.split(r"\.\s|\.$", claimed["rest"], maxsplit=1)[0]
+        if _COMPARED.search(claimed["between"]) or _COMPARED.search(rest):
+            continue  # whose figure it is takes a person to say
+        for found in _ON.finditer(rest):
+            task, _ = without_shots(found["task"], block.span)
+            task = re.sub(r"(?i)\s+(?:test|dev|validation|benchmark|dataset|eval\w*)\b.*$", "", task).strip()
+            if BENCHMARK.search(fold(task)) is None:
+                continue
+            metric = _metric_of(found["metric"] or "", found["after"] or "")
+            printed = found["value"].strip()
+            place: Span = doc.locate(block.span, printed)
+            _, few = without_shots(rest, place) if "shot" in rest else ("", ())
+            yield Result(task, metric, printed, place, number(printed), few)
+
+
+def _metric_of(before: str, after: str) -> str:
+    for text in (before, after):
+        words = fold(text).split()
+        for size in (3, 2, 1):
+            if words and PLAIN_METRIC.match(" ".join(words[-size:])):
+                return " ".join(words[-size:])
+    return "score"

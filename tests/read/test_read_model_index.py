@@ -59,12 +59,18 @@ def test_shapes_of_metrics(spec_of: Reader, metrics: str, wanted: list[tuple[str
 @pytest.mark.parametrize(
     "front",
     [
-        "---\nmodel_index:\n  name: heron\n  results:\n"
-        "    dataset: PIQA\n    metrics:\n    - type: acc\n      value: 0.5\n",
-        "---\nmodel-index:\n  heron:\n    results:\n"
-        "    - dataset: PIQA\n      metrics:\n      - type: acc\n        value: 0.5\n",
-        "---\nmodel-index:\n- results:\n"
-        "  - - dataset:\n        type: PIQA\n      metrics:\n      - {type: acc, value: 0.5}\n",
+        (
+            "---\nmodel_index:\n  name: heron\n  results:\n"
+            "    dataset: PIQA\n    metrics:\n    - type: acc\n      value: 0.5\n"
+        ),
+        (
+            "---\nmodel-index:\n  heron:\n    results:\n"
+            "    - dataset: PIQA\n      metrics:\n      - type: acc\n        value: 0.5\n"
+        ),
+        (
+            "---\nmodel-index:\n- results:\n"
+            "  - - dataset:\n        type: PIQA\n      metrics:\n      - {type: acc, value: 0.5}\n"
+        ),
     ],
 )
 def test_shapes_of_the_index(spec_of: Reader, front: str) -> None:

@@ -1,4 +1,4 @@
-"""A pattern that a vocabulary rules out matches nowhere: over every pattern of reading and checking, and made-up texts."""
+"""A pattern that a vocabulary rules out matches nowhere: every pattern of reading and checking, and made-up texts."""
 
 from __future__ import annotations
 

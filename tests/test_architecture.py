@@ -27,12 +27,13 @@ NOUNS = (
 )
 EDGES = (
     "shelf", "options", "measure", "pipeline", "refresh",
+    "edits", "diff", "mend",
     "row", "row_tables", "rows", "crew", "sweep_card", "sweep_tables", "sweep_summary", "sweep_markdown", "sweep",
     "progress", "screen", "cli", "__main__",
 )  # fmt: skip
 """Above the verbs, each importing only those to its left."""
 
-ABOVE_VERBS = ("measure", "pipeline", "refresh", "sweep_card", "sweep_markdown", "sweep", "cli", "screen")
+ABOVE_VERBS = ("measure", "pipeline", "refresh", "edits", "sweep_card", "sweep_markdown", "sweep", "cli", "screen")
 """The edges that call verbs."""
 
 HEAVY = {

@@ -72,6 +72,7 @@ def audit(
 def check(path: str, options: Options) -> Report:
     """The static audit: read, gather (when a source was chosen), check. Loads no torch."""
     from repro.check.checker import run_checks
+    from repro.check.completeness import completeness
 
     started = time.monotonic()
     audited = audit(path, options)
@@ -84,6 +85,7 @@ def check(path: str, options: Options) -> Report:
         tool_version=__version__,
         created=_now(),
         kind="check",
+        completeness=completeness(audited.spec, audited.evidence),
         seconds=time.monotonic() - started,
     )
 
@@ -203,6 +205,7 @@ def _report(
     notes: tuple[str, ...],
     started: float,
 ) -> Report:
+    from repro.check.completeness import completeness
     from repro.compare.comparer import compare
 
     comparisons: tuple[Comparison, ...] = compare(audited.spec, audited.evidence, the_plan, finished, scores)
@@ -221,6 +224,7 @@ def _report(
         scores=scores,
         comparisons=comparisons,
         notes=notes,
+        completeness=completeness(audited.spec, audited.evidence),
         seconds=time.monotonic() - started,
     )
 

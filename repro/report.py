@@ -9,6 +9,7 @@ from typing import Any
 
 from repro.card import Card
 from repro.comparison import Comparison, Verdict, Weight, count
+from repro.completeness import Completeness
 from repro.errors import ReproError
 from repro.evidence import Evidence
 from repro.finding import Finding, Outcome
@@ -52,6 +53,8 @@ class Report:
     notes: tuple[str, ...] = ()
     """What a reader must know about this audit as a whole."""
     seconds: float = 0.0
+    completeness: Completeness | None = None
+    """Which facts are missing for a regeneration; None in a report that never asked."""
 
     def comparison(self, claim: Claim) -> Comparison | None:
         return next((c for c in self.comparisons if c.claim == claim.id), None)

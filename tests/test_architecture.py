@@ -22,7 +22,7 @@ NOUNS = (
     ("card",),
     ("spec",),
     ("evidence", "plan", "run", "score"),
-    ("finding", "comparison"),
+    ("finding", "comparison", "completeness"),
     ("report",),
 )
 EDGES = (

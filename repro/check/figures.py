@@ -38,6 +38,8 @@ class Entry:
     line: int
     column: int
     """Of the value's first character, from 1; 0 where it is not known."""
+    raw: str = ""
+    """The label as printed."""
 
 
 def figure(text: str) -> Number | None:
@@ -78,13 +80,13 @@ def _entries(spec: Spec) -> Iterator[Entry]:
             continue
         match = _ITEM.match(text)
         if match and (number := figure(match["value"])):
-            yield Entry(label_of(match["label"]), number, line, match.start("value") + 1)
+            yield Entry(label_of(match["label"]), number, line, match.start("value") + 1, match["label"])
     for table in pipe_tables(spec):
         if len(table.header) == 2:
             rows = zip((table.header, *table.rows), (table.header_line, *table.lines), strict=True)
             for row, line in rows:
                 if len(row) == 2 and (number := figure(row[1])):
-                    yield Entry(label_of(row[0]), number, line, 0)
+                    yield Entry(label_of(row[0]), number, line, 0, row[0])
 
 
 def line_of(spec: Spec, line: int) -> str:

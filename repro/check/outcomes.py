@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from repro.card import Span
-from repro.finding import Observation, Outcome
+from repro.finding import Edit, Observation, Outcome
 
 
 def _spans(spans: tuple[Span | None, ...]) -> tuple[Span, ...]:
@@ -21,9 +21,11 @@ def passed(message: str, *spans: Span | None, claims: tuple[str, ...] = ()) -> O
     return Observation(Outcome.PASS, message, _spans(spans), claims=claims)
 
 
-def failed(message: str, *spans: Span | None, fix: str = "", claims: tuple[str, ...] = ()) -> Observation:
+def failed(
+    message: str, *spans: Span | None, fix: str = "", claims: tuple[str, ...] = (), edits: tuple[Edit, ...] = ()
+) -> Observation:
     """Wrong or left out, such that the card's author would agree."""
-    return Observation(Outcome.FAIL, message, _spans(spans), fix=fix, claims=claims)
+    return Observation(Outcome.FAIL, message, _spans(spans), fix=fix, claims=claims, edits=edits)
 
 
 def unknown(message: str, *spans: Span | None, fix: str = "", claims: tuple[str, ...] = ()) -> Observation:

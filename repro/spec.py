@@ -121,6 +121,14 @@ KEYS: dict[str, str] = {
     "merge_model": "a model that goes into a merge",
     "merge_weight": "of one model in a merge",
     "merge_density": "share of one model's changes that a merge keeps",
+    "merge_epsilon": "DELLA's spread of the densities",
+    "merge_lambda": "scale of the merged changes",
+    "merge_t": "SLERP's place between the two models",
+    "merge_gamma": "share of outlying changes dropped",
+    "merge_normalize": "true or false: weights are divided by their sum",
+    "merge_rescale": "true or false",
+    "merge_int8_mask": "true or false",
+    "merge_select_topk": "share of the elements that SCE keeps",
     "framework": "open-instruct, trl, axolotl, ...",
     "framework_version": "",
     "framework_commit": "",
@@ -286,6 +294,11 @@ class Spec:
     def model_id(self) -> str:
         """The repository that the card describes, or empty."""
         return str(self.get("model_id").value or "")
+
+    @property
+    def trainings(self) -> tuple[Stage, ...]:
+        """The stages that train: a merge has no learning rate to state."""
+        return tuple(s for s in self.stages if s.name != "merge")
 
     def stage(self, name: str) -> Stage | None:
         return next((s for s in self.stages if s.name == name), None)

@@ -123,7 +123,7 @@ def share_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Sources: open-instruct issue 560; https://huggingface.co/docs/hub/model-cards
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         facts = [f for f in stage.all("dataset_fraction") if isinstance(f.value, int | float)]
         facts += [d.fraction for d in stage.datasets if share(d) is not None]
         facts = [f for i, f in enumerate(facts) if (f.value, f.span) not in {(g.value, g.span) for g in facts[:i]}]
@@ -185,18 +185,20 @@ def training_data_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     https://huggingface.co/docs/hub/model-card-annotated#training-data
     """
     unnamed = search(spec, _UNNAMED, body_only=True)
-    if not spec.stages and not unnamed:
+    if not spec.trainings and not unnamed:
         return [absent("The card describes no training.")]
     listed = spec.get("datasets")
     if unnamed and not listed.known:
         return [failed(f'The card says "{unnamed[0].match.group(0)}".', unnamed[0].span)]
-    bare = [s for s in spec.stages if not named_sets(s)]
+    bare = [s for s in spec.trainings if not named_sets(s)]
     if not bare or listed.known:
         names = [d.repo_id for d in _sets(spec)] or [
             str(v) for v in (listed.value if isinstance(listed.value, tuple) else [])
         ]
         return [
-            passed(f"Training data is named: {listing(names) or listed.printed}.", listed.span or spec.stages[0].span)
+            passed(
+                f"Training data is named: {listing(names) or listed.printed}.", listed.span or spec.trainings[0].span
+            )
         ]
     words = search(
         spec, re.compile(r"\bdata ?sets?\b|\bcorpus\b|\btraining data\b|\bdata\b", re.IGNORECASE), body_only=True

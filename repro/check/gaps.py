@@ -31,7 +31,7 @@ def loss_reduction_stated(spec: Spec, evidence: Evidence) -> Iterable[Observatio
     Sources: open-instruct issue 1728; open-instruct issue 995; transformers issue 34191; LlamaFactory issue 7443
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         if not is_sft(stage) or is_preference(stage) or not stated_hyperparameters(stage, evidence):
             continue
         fact, made = stage_fact(stage, "loss_reduction", evidence), framework(spec, stage)
@@ -75,7 +75,7 @@ def seed_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Sources: Pineau et al. 2021, reproducibility checklist; Dodge et al. 2020 (arXiv:2002.06305)
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         if len(stated_hyperparameters(stage)) < 3:
             continue
         fact = stage_fact(stage, "seed", evidence)
@@ -99,7 +99,7 @@ def framework_version_stated(spec: Spec, evidence: Evidence) -> Iterable[Observa
     """
     found = []
     seen: set[str] = set()
-    for stage in spec.stages:
+    for stage in spec.trainings:
         made = framework(spec, stage)
         if not made.known or str(made.value) in seen:
             continue
@@ -115,7 +115,7 @@ def framework_version_stated(spec: Spec, evidence: Evidence) -> Iterable[Observa
             continue
         open_fields = [
             f"{s.name} {d.key} ({d.text})"
-            for s in spec.stages
+            for s in spec.trainings
             for d in DRIFTS
             if d.framework == name
             and ((d.stage == "dpo" and is_preference(s)) or (d.stage == "sft" and is_sft(s)))
@@ -138,8 +138,8 @@ def stage_has_hyperparameters(spec: Spec, evidence: Evidence) -> Iterable[Observ
     https://github.com/huggingface/trl (generated cards print none)
     """
     found = []
-    for stage in spec.stages:
-        last = stage is spec.stages[-1]
+    for stage in spec.trainings:
+        last = stage is spec.trainings[-1]
         own, all_known = stated_hyperparameters(stage), stated_hyperparameters(stage, evidence)
         if own:
             if stage.get("learning_rate").known:
@@ -203,7 +203,7 @@ def optimizer_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     https://huggingface.co/docs/transformers/main_classes/trainer
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         optimizer = stage.get("optimizer")
         if not optimizer.known:
             continue

@@ -52,7 +52,7 @@ def partial_last_window(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     logging_steps); the same in open_instruct/finetune.py
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         total, losses = total_steps(spec, stage), training_losses(spec, stage)
         finals = [c for c in losses if total and c.step == total[0] and c.window == 1]
         if not total or not finals:
@@ -109,7 +109,7 @@ def loss_window_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     (arXiv:2002.06305)
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         losses = [c for c in training_losses(spec, stage) if not c.unstated and (c.step or 0) > 1]
         if not losses:
             continue

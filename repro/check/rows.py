@@ -71,7 +71,7 @@ def rows_batch_steps(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Sources: open-instruct issue 588; alignment-handbook issues 44 and 124
     """
     found: list[Observation] = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         steps, batch = total_steps(spec, stage), _number(stage, "effective_batch_size", evidence)
         if steps is None or batch is None:
             continue
@@ -136,7 +136,7 @@ def row_counts(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     page); open-instruct issue 560
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         for data in stage.datasets:
             stated = data.rows if data.rows.known else stage.get("dataset_rows")
             totals = dataset_rows(data.repo_id, evidence)

@@ -42,7 +42,7 @@ def run_arithmetic(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     src/transformers/trainer.py (steps of an epoch)
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         if len(stage.facts) < 2:
             continue
         figures = stage_figures(spec, stage, evidence)
@@ -112,7 +112,7 @@ def warmup_ends_within_the_run(spec: Spec, evidence: Evidence) -> Iterable[Obser
     accelerate issue 2926
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         fact = stage.get("warmup_steps")
         value = fact.value
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 1:

@@ -42,7 +42,7 @@ def beta_against_loss(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     2024, SimPO (arXiv:2405.14734); trl PR 3346
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         if not is_preference(stage):
             continue
         beta, loss = stage_fact(stage, "beta", evidence), stage_fact(stage, "loss_type", evidence)
@@ -94,7 +94,7 @@ def rate_above_precision(spec: Spec, evidence: Evidence) -> Iterable[Observation
     https://www.deepspeed.ai/docs/config-json/#bfloat16-training-options
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         rate, precision = stage_fact(stage, "learning_rate", evidence), stage_fact(stage, "precision", evidence)
         if not isinstance(rate.value, int | float) or not precision.known:
             continue
@@ -137,7 +137,7 @@ def first_dpo_loss(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     direct-preference-optimization issue 26
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         if not is_preference(stage):
             continue
         kind = stage_fact(stage, "loss_type", evidence)

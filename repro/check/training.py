@@ -48,7 +48,7 @@ def effective_batch(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Sources: open-instruct issue 588; alignment-handbook issues 44 and 124; Goyal et al. 2017 (arXiv:1706.02677)
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         effective, each = _wholes(stage, "effective_batch_size"), _wholes(stage, "per_device_batch_size")
         if not effective or not each:
             continue
@@ -91,7 +91,7 @@ def micro_batch_divides(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     Sources: transformers issue 34191; open-instruct@e6c3044:open_instruct/finetune.py
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         batch, steps = stage.get("effective_batch_size"), stage.get("gradient_accumulation_steps")
         total, accumulation = whole(batch), whole(steps)
         if total is None or accumulation is None:
@@ -133,7 +133,7 @@ def warmup(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         failed(f"Warm-up steps are given as {h.match.group(1)}, which can only be a ratio.", h.span)
         for h in printed[:2]
     ]
-    for stage in spec.stages:
+    for stage in spec.trainings:
         ratio, steps = stage.get("warmup_ratio"), stage.get("warmup_steps")
         if not ratio.known and not steps.known:
             continue
@@ -180,7 +180,7 @@ def one_value_each(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         "framework_version",
     }
     found, seen, text = [], 0, spec.text.split("\n")
-    for stage in spec.stages:
+    for stage in spec.trainings:
         conflicts: list[tuple[str, list[AnyFact]]] = []
         for key in dict.fromkeys(f.key for f in stage.facts if f.known and f.key not in skipped):
             facts = [f for f in stage.all(key) if f.known and f.origin == "stated"]
@@ -215,7 +215,7 @@ def losses_within_the_run(spec: Spec, evidence: Evidence) -> Iterable[Observatio
     Sources: open-instruct issue 588; alignment-handbook issue 44
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         losses = [c for c in spec.claims if c.kind is ClaimKind.LOSS and c.stage == stage.name and c.step]
         if not losses:
             continue
@@ -252,7 +252,7 @@ def loss_type_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Sources: Rafailov et al. 2023 (arXiv:2305.18290); trl PR 3346; open-instruct@e6c3044:open_instruct/dpo_utils.py
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         if not is_preference(stage):
             continue
         loss, beta = stage_fact(stage, "loss_type", evidence), stage_fact(stage, "beta", evidence)

@@ -9,7 +9,7 @@ from repro.read.values import fold, number
 
 _NAMED = re.compile(r"(?i)(?<![\w])(?:lora[_ ]?)?(r|rank|alpha|α|dropout)\s*(?:=|:)?\s*(\d*\.?\d+)(?![\w.]*\d)")
 _KEYS = {"r": "lora_r", "rank": "lora_r", "alpha": "lora_alpha", "α": "lora_alpha", "dropout": "lora_dropout"}
-_KINDS = ("qlora", "dora", "lora+", "longlora", "rslora", "lora", "ia3", "prefix tuning", "prompt tuning")
+_KINDS = ("qlora", "dora", "longlora", "rslora", "lora", "ia3", "prefix tuning", "prompt tuning")
 MODULE = re.compile(r"[A-Za-z][\w.]*")
 ADAPTER_KEYS = frozenset(("adapter", "lora_r", "lora_alpha", "lora_target_modules", "lora_bias"))
 """Keys whose texts `adapter` reads."""

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from repro.card import BlockKind, Card
+from repro.read.configs import read_settings
 from repro.read.document import Document
-from repro.read.lists import read_lists, read_settings
+from repro.read.lists import read_lists
+from repro.read.merges import read_merges
 from repro.read.metrics import read_metric_tables
 from repro.read.model_index import read_model_index
 from repro.read.pipeline_diagram import read_pipelines
@@ -25,6 +27,7 @@ COMMON: tuple[Extractor, ...] = (
     read_pipelines,
     read_lists,
     read_settings,
+    read_merges,
     read_prose,
     read_trainer_data,
     read_metric_tables,
@@ -58,8 +61,11 @@ def _is_axolotl(card: Card) -> bool:
     )
 
 
+RECIPE_FIRST: tuple[Extractor, ...] = (read_settings, *(e for e in COMMON if e is not read_settings))
+"""For generated cards whose configuration is the recipe and whose bullets repeat it."""
+
 DIALECTS: tuple[Dialect, ...] = (
-    Dialect("axolotl", _is_axolotl, trainer_logs=True),
+    Dialect("axolotl", _is_axolotl, RECIPE_FIRST, trainer_logs=True),
     Dialect("llama-factory", lambda card: has_tag(card, "llama-factory"), trainer_logs=True),
     Dialect("alignment-handbook", lambda card: has_tag(card, "alignment-handbook"), trainer_logs=True),
     Dialect("transformers-trainer", is_trainer, trainer_logs=True),

@@ -1,15 +1,13 @@
-"""Parameters in lists and blocks of settings: "- learning_rate: 2e-05", "num_epochs = 3", axolotl's YAML."""
+"""Parameters in lists: "- learning_rate: 2e-05", "* Epochs = 3"."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from repro.card import Block, BlockKind, Cell, Span
-from repro.read.document import Document, stage_in
-from repro.read.markdown import without_html
+from repro.card import Block, BlockKind, Cell
+from repro.read.document import Document
 from repro.read.names import TELLING, TRAINING, term
-from repro.read.parameters import interpret
 from repro.read.stage_data import introduced_data
 from repro.read.statement import Gathered, Statement
 from repro.read.tables import statements
@@ -17,11 +15,6 @@ from repro.read.values import fold, left_open, number, plain_value
 
 _PAIR = re.compile(r"^(?P<label>[^:=]{1,80}?)\s*(?::|=|：)\s*(?P<value>\S.*)$", re.DOTALL)
 _LOOSE = re.compile(r"^(?P<label>[A-Za-z][A-Za-z _-]{1,40}?)\s+(?P<value>[-+~]?[\d.][\d.,eE+-]*\s?%?)$")
-_SETTING = re.compile(
-    r"^\s{0,8}(?:--)?(?P<label>[A-Za-z][\w .()/,&-]{0,90}?)\s*(?:[:=]\s*|\s+(?=[\d.+-]+\S*$))(?P<value>\S.*?)\s*$"
-)
-_FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)")
-_CONFIG_TERMS = {"micro_batch_size", "gradient_accumulation_steps", "learning_rate", "num_epochs", "sequence_len"}
 _IDENTITY_WORDS = "base_model dataset framework hardware license method date"
 _IDENTITY = frozenset(_IDENTITY_WORDS.split())
 
@@ -117,47 +110,3 @@ def _stage(label: str) -> str:
 def _as_cell(doc: Document, block: Block, value: str) -> Cell:
     """A list item's value in the shape of a table cell, so that both are read by the same rules."""
     return Cell(value, value, doc.locate(block.span, value.split(" (")[0][:60]), 0, 0, block.links)
-
-
-def read_settings(doc: Document) -> Gathered:
-    """Statements of code and HTML blocks that hold settings: a trainer's configuration, a training command, a log."""
-    found: list[Statement] = []
-    for index, block in enumerate(doc.blocks):
-        is_code = block.kind is BlockKind.CODE and block.language not in ("python", "py", "json", "bibtex", "diff")
-        if is_code or (block.kind is BlockKind.HTML and "<pre" in block.text.lower()):
-            text = block.text
-        else:
-            continue
-        if len(text) < 60_000:
-            found.extend(_settings(doc, index, block, text))
-    return Gathered(statements=tuple(found))
-
-
-def _settings(doc: Document, index: int, block: Block, text: str) -> list[Statement]:
-    first = doc.code_line(block)
-    pairs: list[tuple[int, str, str]] = []
-    for offset, content in enumerate(text.split("\n")):
-        bare = without_html(content) if block.kind is BlockKind.HTML else content
-        flags = _FLAG.findall(bare)
-        if flags:
-            pairs.extend((first + offset, label, value) for label, value in flags)
-        elif not bare.lstrip().startswith(("#", "//", "{", "-")) and (match := _SETTING.match(bare)):
-            value = re.sub(r"\s+#.*$", "", match["value"]).strip("\"',")
-            pairs.append((first + offset, match["label"], value))
-    terms = [(line, label, value, term(label)) for line, label, value in pairs]
-    telling = sum(bool(t and t[0] in TELLING) for *_, t in terms)
-    if telling < 3:
-        return []
-    hint = doc.stage_hint(index) or stage_in(" ".join(value for _, label, value in pairs if label == "rl"))
-    found: list[Statement] = []
-    for line, label, value, known in terms:
-        if known is None or known[0] not in TRAINING or not value:
-            continue
-        if "eval" in label.lower() or left_open(value):
-            continue
-        span = Span(block.span.source, line, line)
-        found.extend(
-            Statement(p.key, p.printed, span, p.value, p.number, p.why, known[1] or hint, label, "code", group=index)
-            for p in interpret(known[0], value, label)
-        )
-    return found

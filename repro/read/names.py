@@ -49,7 +49,7 @@ _SPELLINGS: dict[str, str] = {
     "warmup_steps": "warmup steps|lr scheduler warmup steps|warm up steps|num warmup steps|lr warmup steps|"
     "number of warmup steps|learning rate warmup steps|linear warmup steps",
     "warmup": "warmup|warm up|lr warmup|learning rate warmup|lr warm up",
-    "beta": "beta|β|kl beta|beta kl|temperature beta",
+    "beta": "beta|β|kl beta|pref beta|rl beta|beta kl|temperature beta",
     "loss_type": "loss type|loss variant|preference loss|preference loss type|loss function type",
     "loss": "loss|loss function|objective function",
     "label_smoothing": "label smoothing|label smoothing factor",
@@ -111,6 +111,7 @@ _SPELLINGS: dict[str, str] = {
     "lora_bias": "lora bias|bias",
     "load_in_4bit": "load in 4bit|load in 4 bit",
     "load_in_8bit": "load in 8bit|load in 8 bit",
+    "merge_method": "merge method|merging method|merge algorithm",
     "dataset_fraction": "dataset fraction|data fraction|sample fraction|sampling fraction|dataset percentage|"
     "fraction of dataset|fraction of data|data percentage|subset fraction|fraction|dataset share|data share",
     "dataset_rows": "dataset rows|rows|num examples|number of examples|training examples|train examples|"
@@ -159,7 +160,9 @@ TRAINING_WORDS = (
     "dataset_fraction dataset_rows chat_template dataset_split framework_commit effective_batch_tokens eval_batch_size "
     "total_eval_batch_size eval_steps save_steps val_set_size distributed_type train_tokens min_learning_rate "
     "min_lr_ratio dropout neftune_alpha group_by_length tf32 adapter lora_r lora_alpha lora_dropout "
-    "lora_target_modules lora_target_linear lora_bias load_in_4bit load_in_8bit"
+    "lora_target_modules lora_target_linear lora_bias load_in_4bit load_in_8bit "
+    "merge_method merge_model merge_weight merge_density merge_epsilon merge_lambda merge_t merge_normalize "
+    "merge_int8_mask merge_gamma merge_rescale merge_select_topk"
 )
 TRAINING = frozenset(TRAINING_WORDS.split())
 """Keys that belong to a training stage."""
@@ -167,7 +170,8 @@ TRAINING = frozenset(TRAINING_WORDS.split())
 TELLING = TRAINING - {"precision", "seed", "max_seq_length", "chat_template", "dataset_rows", "dataset_split", "bf16",
                       "fp16", "total_steps", "framework_commit", "dataset_fraction", "beta", "batch_size",
                       "num_devices", "adapter", "dropout", "lora_bias", "load_in_4bit", "load_in_8bit",
-                      "train_tokens", "tf32", "eval_batch_size", "val_set_size", "eval_steps"}  # fmt: skip
+                      "train_tokens", "tf32", "merge_method", "merge_model", "merge_weight",
+                      "merge_density", "eval_batch_size", "val_set_size", "eval_steps"}  # fmt: skip
 """Training keys that no other part of a card uses: two of them make a table one of hyperparameters."""
 
 _METHODS: tuple[tuple[str, str], ...] = (
@@ -190,6 +194,7 @@ METHOD_TITLES = {
     "sft": "Supervised Fine-Tuning (SFT)",
     "reward": "reward modelling",
     "pretraining": "pretraining",
+    "merge": "model merge",
     "fine-tuning": "fine-tuning",
     "training": "training",
 }

@@ -54,6 +54,9 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     structured = [s for s in gathered.statements if s.key in TRAINING and s.medium != "prose" and s.medium != "diagram"]
     if method == "pretraining" and structured and all(s.medium == "code" for s in structured):
         method = ""  # a command in a card on a pretrained model shows how to train it further
+    merged = [s for s in structured if s.stage == "merge"]
+    if merged and len(merged) == len(structured) and not gathered.readings:
+        method = "merge"  # whatever the models were trained by that it merges
     unhinted = any(not s.stage for s in structured) or any(not r.stage for r in gathered.readings)
     wanted = [p.stage for p in gathered.parts]
     wanted += [s.stage for s in structured] + [r.stage for r in gathered.readings]
@@ -195,6 +198,8 @@ def _base(draft: _Draft, place: int, ordered: list[_Draft], last: bool, facts: t
     for statement in draft.statements:
         if statement.key == "base_model" and statement.stage and statement.value is not None:
             return statement.fact()
+    if draft.name == "merge":
+        return missing("base_model", "a merge of several models, of which none is named as the base")
     stated = [f for f in facts if f.key == "base_model" and f.known]
     parent = next(
         (f for f in stated if len(ordered) > 1 and method_of(str(f.value)) in {d.name for d in ordered}), None
@@ -238,6 +243,8 @@ def _datasets(
     doc: Document, draft: _Draft, last: bool, stages: int, gathered: Gathered, facts: tuple[AnyFact, ...]
 ) -> tuple[DatasetRef, ...]:
     """The stage's data sets; a name that only abbreviates a repository's is that repository."""
+    if draft.name == "merge":
+        return ()
     found: list[tuple[str, Span | None]] = []
     stem = re.sub(r"-\d+$", "", draft.name)
     said = [s for s in draft.statements if s.key == "dataset" and isinstance(s.value, str)]

@@ -11,6 +11,7 @@ from repro.evidence import Evidence
 from repro.spec import Spec, Stage
 
 _OTHER = (
+    (r"^merge\b", "a merge of models"),
     (r"\bppo\b|proximal policy", "PPO"),
     (r"\bgrpo\b|group relative", "GRPO"),
     (r"\brloo\b|\breinforce\b", "REINFORCE"),
@@ -87,7 +88,7 @@ def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
         return Judged(stage, "", f"the loss {min(by_name)}, by the model's name")
     if loss in _OTHER_LOSSES or loss.startswith(("apo_", "bco_", "aot")):
         return Judged(stage, "", f"the loss {loss}")
-    if any(fact.key.startswith("lora") for fact in stage.facts) or _adapter(spec, evidence):
+    if any(fact.key.startswith("lora") or fact.key == "adapter" for fact in stage.facts) or _adapter(spec, evidence):
         return Judged(stage, "", "an adapter (LoRA)")
     base = str(stage.base.value or spec.get("base_model").value or "")
     if re.search(r"bnb|[48]-?bit|gptq|awq|gguf|exl2", base.lower()):

@@ -1,0 +1,147 @@
+"""Settings in code: a trainer's YAML file, a training command, keyword arguments, a pasted log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from repro.card import Block, BlockKind, Span
+from repro.read.adapters import target_modules
+from repro.read.document import REPO_ID, Document, stage_in
+from repro.read.markdown import without_html
+from repro.read.names import TELLING, TRAINING, term
+from repro.read.parameters import interpret
+from repro.read.statement import Gathered, Statement
+from repro.read.values import fold, left_open
+from repro.read.yaml_lines import Entry, entries
+
+_SETTING = re.compile(
+    r"^\s{0,8}(?:--)?(?P<label>[A-Za-z][\w .()/,&-]{0,90}?)\s*(?:[:=]\s*|\s+(?=[\d.+-]+\S*$))(?P<value>\S.*?)\s*$"
+)
+_FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)")
+_CALLS = re.compile(
+    r"\b(?:Seq2Seq)?(?:TrainingArguments|(?:SFT|DPO|ORPO|KTO|CPO|GRPO|PPO|Reward)(?:Config|Trainer)|LoraConfig|"
+    r"get_peft_model|UnslothTrainingArguments)\s*\("
+)
+_ARGUMENT = re.compile(
+    r"(?<![\w.])(?P<label>[a-z_][a-z_0-9]{0,40})\s*=\s*"
+    r"(?P<value>\[[^\[\]]{0,400}\]|\"[^\"\n]*\"|'[^'\n]*'|[^,()\s]+)"
+)
+_CONFIG = re.compile(r"(?m)^(?:base_model|model_name_or_path|sequence_len|micro_batch_size|lora_r|adapter)\s*:")
+_NO_YAML = frozenset(("python", "py", "python3", "bibtex", "diff"))
+_OTHERS = frozenset(("pad_to_sequence_len", "flash_attention", "deepspeed"))
+"""Settings of a recipe that no term is for and that change what is trained or how fast."""
+_DATA = frozenset(("dataset", "dataset_name", "train_dataset", "dataset_mixer"))
+Pair = tuple[int, str, str]
+
+
+def read_settings(doc: Document) -> Gathered:
+    """Statements of code and HTML blocks that hold settings."""
+    found: list[Statement] = []
+    for index, block in enumerate(doc.blocks):
+        if block.kind is BlockKind.CODE and len(block.text) < 60_000:
+            if block.language in _NO_YAML or "(" in block.text:
+                found.extend(_arguments(doc, index, block))
+            if block.language not in _NO_YAML and "merge_method" not in block.text:
+                found.extend(_settings(doc, index, block))
+        elif block.kind is BlockKind.HTML and len(block.text) < 60_000 and "<pre" in block.text.lower():
+            found.extend(_settings(doc, index, block))
+    return Gathered(statements=tuple(found))
+
+
+def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
+    first = doc.code_line(block)
+    if block.kind is BlockKind.CODE and _CONFIG.search(block.text):
+        read = list(entries(block.text))
+        pairs = [(first + e.line, e.path[0], e.value) for e in read if len(e.path) == 1 and e.value]
+        found = _statements(doc, index, pairs)
+        return [*found, *_recipe(doc, index, read, first)] if found else []
+    pairs = []
+    for offset, content in enumerate(block.text.split("\n")):
+        bare = without_html(content) if block.kind is BlockKind.HTML else content
+        flags = _FLAG.findall(bare) if "--" in bare else []
+        if flags:
+            pairs.extend((first + offset, label, value) for label, value in flags)
+        elif not bare.lstrip().startswith(("#", "//", "{", "-")) and (match := _SETTING.match(bare)):
+            value = re.sub(r"\s+#.*$", "", match["value"]).strip("\"',")
+            pairs.append((first + offset, match["label"].strip("\"'"), value))
+    return _statements(doc, index, pairs)
+
+
+def _statements(doc: Document, index: int, pairs: list[Pair], least: int = 3) -> list[Statement]:
+    """What pairs of label and value state, where at least `least` of them are terms of training only."""
+    terms = [(line, label, value, term(label)) for line, label, value in pairs]
+    telling = sum(bool(t and t[0] in TELLING) for *_, t in terms)
+    if telling < least:
+        return []
+    methods = " ".join(value for _, label, value in pairs if label in ("rl", "stage"))
+    hint = doc.stage_hint(index) or stage_in(methods)
+    source = doc.blocks[index].span.source
+    found: list[Statement] = []
+    for line, label, value, known in terms:
+        span = Span(source, line, line)
+        if label in _OTHERS and value:
+            name, why = fold(label).replace(" ", "_"), "not a term this reader knows"
+            found.append(Statement(name, value, span, value, None, why, hint, label, "code", None, False, index))
+        if known is None or known[0] not in TRAINING or not value or left_open(value):
+            continue
+        if "eval" in label.lower() and "eval" not in known[0]:
+            continue
+        found.extend(
+            Statement(p.key, p.printed, span, p.value, p.number, p.why, known[1] or hint, label, "code", group=index)
+            for p in interpret(known[0], value, label)
+        )
+    return found
+
+
+def _recipe(doc: Document, index: int, read: list[Entry], first: int) -> Iterator[Statement]:
+    """What a recipe says beside plain settings: the model it starts from, its data sets, the layers of an adapter."""
+    source = doc.blocks[index].span.source
+    modules = [e for e in read if e.path in (("lora_target_modules", "-"), ("lora_target", "-"))]
+    if modules:
+        printed = ", ".join(e.value for e in modules)
+        span = Span(source, first + modules[0].line, first + modules[-1].line)
+        yield Statement(
+            "lora_target_modules", printed, span, target_modules(printed).value, label="lora_target_modules",
+            medium="code", group=index,
+        )  # fmt: skip
+    seen: set[str] = set()
+    for entry in read:
+        span = Span(source, first + entry.line, first + entry.line)
+        if entry.path in (("base_model",), ("model_name_or_path",)) and entry.value and "base" not in seen:
+            seen.add("base")
+            why = "" if REPO_ID.fullmatch(entry.value) else "a name, not a repository"
+            yield Statement("base_model", entry.value, span, entry.value, None, why, "", entry.path[0], "code")
+        names: list[str] = []
+        if entry.path in (("datasets", "path"), ("datasets", "-")):
+            names = [entry.value]
+        elif len(entry.path) == 1 and entry.path[0] in _DATA:
+            names = [name.strip(" \"'[]") for name in entry.value.split(",")]
+        elif len(entry.path) == 2 and entry.path[0] == "dataset_mixer":
+            names = [entry.path[1]]
+        for name in names:
+            if name and name not in seen and not left_open(name) and len(name) < 200:
+                seen.add(name)
+                why = "" if REPO_ID.fullmatch(name) else "a name, not a repository"
+                yield Statement("dataset", name, span, name, None, why, "", "dataset", "code", group=index)
+
+
+def _arguments(doc: Document, index: int, block: Block) -> list[Statement]:
+    """Keyword arguments of the calls that configure a training."""
+    first = doc.code_line(block)
+    pairs: list[Pair] = []
+    for call in _CALLS.finditer(block.text):
+        inside = _until_closed(block.text, call.end())
+        for match in _ARGUMENT.finditer(inside):
+            line = first + block.text.count("\n", 0, call.end() + match.start())
+            pairs.append((line, match["label"], match["value"].strip("\"'")))
+    return _statements(doc, index, pairs)
+
+
+def _until_closed(text: str, start: int) -> str:
+    depth = 1
+    for place in range(start, min(len(text), start + 6000)):
+        depth += {"(": 1, ")": -1}.get(text[place], 0)
+        if not depth:
+            return text[start:place]
+    return text[start : start + 6000]

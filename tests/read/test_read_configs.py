@@ -132,7 +132,7 @@ def test_llama_factorys_configuration(spec_of: Reader) -> None:
 def test_arguments_in_code(spec_of: Reader) -> None:
     spec = spec_of(
         "# tern\n\n## Training\n\n```python\nfrom trl import SFTConfig\n\nargs = SFTConfig(\n"
-        "    per_device_train_batch_size=4,  # small\n    learning_rate=2e-5,\n    num_train_epochs=3,\n    bf16=True,\n"
+        "    per_device_train_batch_size=4,  # low\n    learning_rate=2e-5,\n    num_train_epochs=3,\n  bf16=True,\n"
         '    lr_scheduler_type="cosine",\n    warmup_ratio=0.03,\n    output_dir="out",\n)\n'
         'config = LoraConfig(r=16, lora_alpha=32, target_modules=["q_proj", "v_proj"], bias="none")\n'
         "model.generate(max_length=99, seed=3)\n```\n"

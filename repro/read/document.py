@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from repro.card import Block, BlockKind, Card, Span
 from repro.read.names import method_of
@@ -60,6 +60,8 @@ class Document:
     """The first heading's text, the front matter's model name, or empty."""
     names: frozenset[str]
     """Folded names by which the card may call its own model."""
+    _introducers: dict[int, Block | None] = field(default_factory=dict, compare=False, repr=False)
+    """What was found already, by the block's place."""
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -83,6 +85,11 @@ class Document:
 
     def introducer(self, index: int) -> Block | None:
         """The paragraph right before a table or the list that a block is in, under the same heading."""
+        if index not in self._introducers:
+            self._introducers[index] = self._introducer(index)
+        return self._introducers[index]
+
+    def _introducer(self, index: int) -> Block | None:
         block = self.blocks[index]
         for back in range(index - 1, max(-1, index - 60), -1):
             before = self.blocks[back]

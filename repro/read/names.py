@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from repro.read.foreign_names import FOREIGN
 from repro.read.values import fold
@@ -189,6 +190,11 @@ _METHODS: tuple[tuple[str, str], ...] = (
     ("pretraining", r"\b(?:continued |continual )?pre-?training\b"),
 )
 METHOD_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple((n, re.compile(p, re.I)) for n, p in _METHODS)
+METHOD_MARKS = (
+    "po", "optimi", "sft", "supervised", "instruction", "kto", "rlvr", "reward", "pretraining", "pre-training",
+    "pre_training",
+)  # fmt: skip
+"""A text without any of these names no method: looked for first, in lower case."""
 METHOD_TITLES = {
     "dpo": "Direct Preference Optimization (DPO)",
     "sft": "Supervised Fine-Tuning (SFT)",
@@ -219,16 +225,22 @@ _NEGATED = re.compile(
 
 def term(label: str) -> tuple[str, str] | None:
     """The standard term that a label spells and the stage it names ("DPO Beta" is ("beta", "dpo")), or None."""
+    return _term(label) if len(label) < 400 else None
+
+
+@lru_cache(maxsize=4096)
+def _term(label: str) -> tuple[str, str] | None:
     folded = fold(label)
     if not folded or len(folded) > 80:
         return None
-    folded = re.sub(r"^(?:stage|phase) \d+ ", "", folded)
+    if folded.startswith(("stage ", "phase ")):
+        folded = re.sub(r"^(?:stage|phase) \d+ ", "", folded)
     if folded in SPELLINGS:
         return SPELLINGS[folded], ""
     method = _METHOD_WORD.search(folded)
     stage = method.group(1) if method else ""
     bare = " ".join(_METHOD_WORD.sub(" ", folded).split()) if method else folded
-    without_note = fold(re.sub(r"\([^()]*\)", " ", label))
+    without_note = fold(re.sub(r"\([^()]*\)", " ", label)) if "(" in label else folded
     for candidate in (bare, _AFFIXES.sub("", bare).strip(), without_note):
         if candidate in SPELLINGS:
             key = SPELLINGS[candidate]
@@ -238,9 +250,20 @@ def term(label: str) -> tuple[str, str] | None:
 
 def methods_in(text: str) -> tuple[str, ...]:
     """The training methods that a text names, each once, in the order in which it first names them."""
+    return _methods_kept(text) if len(text) < 300 else _methods(text)
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    lower = text.lower()
+    if not any(mark in lower for mark in METHOD_MARKS):
+        return ()
     text = _NEGATED.sub(" ", text.replace("_", " "))
     found = [(match.start(), name) for name, pattern in METHOD_PATTERNS if (match := pattern.search(text))]
     return tuple(name for _, name in sorted(found))
+
+
+_methods_kept = lru_cache(maxsize=2048)(_methods)
+"""Headings, names and short sentences are asked about again and again."""
 
 
 def method_of(text: str) -> str:

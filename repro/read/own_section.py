@@ -12,6 +12,8 @@ _END = re.compile(r"<!-- repro:end\b[^\n]*-->\s*$")
 
 def own_lines(text: str) -> frozenset[int]:
     """Numbers of the lines from a begin mark to the next end mark, both included; a mark without its other is text."""
+    if "<!-- repro:begin" not in text:
+        return frozenset()
     found: set[int] = set()
     begun = 0
     for number, line in enumerate(text.split("\n"), start=1):
@@ -25,7 +27,7 @@ def own_lines(text: str) -> frozenset[int]:
 
 def authors_blocks(card: Card, own: frozenset[int]) -> tuple[Block, ...]:
     """The blocks that do not start inside the section."""
-    return tuple(b for b in card.blocks if b.span.line not in own)
+    return tuple(b for b in card.blocks if b.span.line not in own) if own else card.blocks
 
 
 def authors_text(text: str, own: frozenset[int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 
 from repro.card import Span
 
@@ -45,28 +46,31 @@ class SourceText:
 
     def span(self, start: int, end: int) -> Span:
         """Whole lines from the byte `start` to the last byte before `end` that is not white space."""
-        while end > start and self.utf8[end - 1 : end] in (b"\n", b" ", b"\t"):
+        utf8, starts = self.utf8, self.line_starts
+        while end > start and utf8[end - 1] in b"\n \t":
             end -= 1
-        first = self.line_of(start)
-        return Span(self.source, first, max(first, self.line_of(max(start, end - 1))))
+        first = bisect_right(starts, start) or 1
+        last = bisect_right(starts, end - 1) if end > start else first
+        return Span(self.source, first, last if last > first else first)
 
 
 def decode(data: bytes, source: str) -> SourceText:
     """`data` as text: each undecodable byte becomes U+FFFD, a BOM is dropped, newlines become LF. Never raises."""
     start = len(BOM) if data.startswith(BOM) else 0
-    body = data[start:]
-    decoded = body.decode("utf-8", "surrogateescape")
+    utf8 = data[start:]
     shift_at, shift_by = [0], [start]
-    if _CHANGED.search(decoded):
-        shift_at, shift_by = _shifts(decoded, start)
-        decoded = _BAD_BYTE.sub("\ufffd", _NEWLINE.sub("\n", decoded))
-    text = decoded
-    utf8 = text.encode("utf-8")
-    starts = [0]
-    place = utf8.find(b"\n")
-    while place >= 0:
-        starts.append(place + 1)
-        place = utf8.find(b"\n", place + 1)
+    try:
+        text = utf8.decode("utf-8")
+        changed = b"\r" in utf8
+    except UnicodeDecodeError:
+        text = utf8.decode("utf-8", "surrogateescape")
+        changed = True
+    if changed:
+        shift_at, shift_by = _shifts(text, start)
+        text = _BAD_BYTE.sub("\ufffd", _NEWLINE.sub("\n", text))
+        utf8 = text.encode("utf-8")
+    starts = [0, *accumulate(len(line) + 1 for line in utf8.split(b"\n"))]
+    starts.pop()
     return SourceText(
         source=source,
         data=data,

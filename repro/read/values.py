@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from functools import lru_cache
 
 from repro.number import Number
 
@@ -33,6 +34,9 @@ _NUMBER = re.compile(
     r"\s*(?P<unit>" + _UNITS + r")?(?![\w%/])"
     r"\s*(?P<remark>\([^()]{0,200}\))?$"
 )  # fmt: skip
+_SIMPLE = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
+"""What most figures are, and what the rest of the rules need not look at."""
+_DIGIT = re.compile(r"[0-9]")
 _POWER_OF_TEN = re.compile(r"^(?P<sign>[-+])?10\s*(?:\^|\*\*)\s*[({]?\s*(?P<power>[-+]?\d+)\s*[)}]?$")
 _SUFFIX_POWERS = {"k": 3, "K": 3, "M": 6, "B": 9, "T": 12}
 _TRUE = frozenset({"true", "yes", "on", "enabled", "✓", "✔", "✅", "used"})
@@ -50,6 +54,7 @@ def boolean(printed: str) -> bool | None:
     return True if word in _TRUE else False if word in _FALSE else None
 
 
+@lru_cache(maxsize=4096)
 def number(printed: str) -> Number | None:
     """The number that the whole of `printed` is, or None.
 
@@ -57,6 +62,10 @@ def number(printed: str) -> Number | None:
     meant), -8.6%, ~20 GB, 94K, 32 (2 x 16). Refuses what could be read in two ways, ranges, bounds and formulas.
     """
     if not printed or len(printed) > 300:
+        return None
+    if _SIMPLE.fullmatch(printed):
+        return Number(printed, float(printed), float(f"1e-{len(printed.partition('.')[2])}"))
+    if printed.isascii() and not _DIGIT.search(printed):
         return None
     text = _SUPERSCRIPT_RUN.sub(_raised, printed.strip())
     text = unicodedata.normalize("NFKC", text).translate(_MINUS).strip().strip("*`").strip()
@@ -168,5 +177,19 @@ def share(read: Number) -> float | None:
 
 def fold(text: str) -> str:
     """Letters and digits only, lower case, single spaces: how labels and names are compared."""
+    return _folded_label(text) if len(text) < _LABEL else _folded(text)
+
+
+_LABEL = 200
+"""Characters of a label at most: the same ones are asked for again and again, and kept."""
+_NO_LETTERS = {c: " " for c in range(128) if not chr(c).isalnum()}
+
+
+def _folded(text: str) -> str:
+    if text.isascii():
+        return " ".join(text.lower().translate(_NO_LETTERS).split())
     text = unicodedata.normalize("NFKC", text).lower().replace("β", "beta").replace("ε", "epsilon")
     return " ".join(re.findall(r"[^\W_]+", text))
+
+
+_folded_label = lru_cache(maxsize=4096)(_folded)

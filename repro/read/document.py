@@ -164,7 +164,8 @@ def stage_in(text: str) -> str:
 def document(card: Card) -> Document:
     """The document of a card."""
     heading = next((b.text for b in card.blocks if b.kind is BlockKind.HEADING and b.text), "")
-    names = {heading, re.sub(r"(?i)^model card (?:for|of)(?: the)?\s+", "", heading).strip("`* ")}
+    bare = re.sub(r"(?i)^model card(?: (?:for|of)(?: the)?|:)\s+|\s+model(?: card)?$", "", heading).strip("`* ")
+    names = {heading, bare}
     front = card.front_matter
     if isinstance(name := front.get("model_name"), str):
         names.add(name)
@@ -175,6 +176,8 @@ def document(card: Card) -> Document:
     if card.name.lower() not in ("readme", "card", "model_card", "modelcard"):
         names.add(card.name)
         names.update(_repository(card))
+    elif "/" in card.source.replace("\\", "/") and "@" not in card.source:
+        names.add(card.source.replace("\\", "/").rsplit("/", 2)[-2])  # a repository's folder
     if lead := _LEAD.match(heading):
         names.add(lead.group(1))
     folded = {fold(n.rsplit("/", 1)[-1]) for n in names} - {""}

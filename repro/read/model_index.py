@@ -113,6 +113,9 @@ def _metrics(index: Yaml) -> Iterator[_Metric]:
             if isinstance(result, dict):
                 for plural in ("metrics", "metric"):
                     yield from _of_result(result, result.get(plural))
+                for task in _listed(result.get("tasks")):
+                    if isinstance(task, dict):  # spaCy's cards keep the metrics within the task
+                        yield from _of_result({**result, "task": task}, task.get("metrics"))
 
 
 def _of_result(result: dict[str, Yaml], metrics: Yaml) -> Iterator[_Metric]:

@@ -7,26 +7,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from repro.card import Cell, Table
-from repro.number import Number
-from repro.read.document import REPO_ID, Document, stage_in
+from repro.read.document import REPO_ID, Document, hub_id, stage_in
 from repro.read.names import method_of
+from repro.read.score_cells import cell_result, condition, pair_in
 from repro.read.score_words import (
     PLAIN_METRIC,
     bare_label,
     counts_something_else,
     is_benchmark,
-    metric_in,
     metric_name,
     score_number,
-    without_shots,
 )
 from repro.read.statement import Result
-from repro.read.values import as_int, fold, left_open, number
-from repro.spec import AnyFact, Fact, Origin
+from repro.read.values import as_int, fold, number
+from repro.spec import AnyFact
 
 _TASK = re.compile(
     r"^(?:tasks?|benchmarks?|benchmark name|bench|datasets?|eval(?:uation)?s?|tests?|task name|evaluation task|"
-    r"evaluation dataset|test set|eval set|subset|split|subtask|category|class|label|language|lang|domain|任务|数据集|"
+    r"evaluation dataset|test ?set|eval set|test corpus|corpus|ne type|entity(?: type)?|tag|intent|emotion|subset|"
+    r"split|subtask|category|class|label|language|lang|domain|任务|数据集|"
     r"基准|评测|タスク|ベンチマーク|벤치마크|tarea|tâche)$"
 )
 _METRIC = re.compile(r"^(?:metrics?|measure|score type|métrica|métrique|指标|指標|지표)$")
@@ -42,6 +41,7 @@ _MODEL = re.compile(
     r"^(?:models?|name|model name|checkpoint|system|model variant|model id|llms?|method|methods|approach|模型|modelo|"
     r"modèle|모델|モデル|mô hình)$"
 )
+_LABELS = frozenset(("label", "labels", "class", "category", "emotion", "language", "intent"))
 _OURS = re.compile(r"^(?:ours|our models?|this model|this|this work|this repo(?:sitory)?|this checkpoint|本模型)$")
 _BASE = re.compile(
     r"^(?:base(?:line)?(?: model)?|before(?: fine ?tuning| training)?|original(?: model)?|pre ?trained|vanilla)$"
@@ -79,7 +79,11 @@ class Sheet:
     def column(self, pattern: re.Pattern[str]) -> int | None:
         return next((i for i, head in enumerate(self.heads) if pattern.match(head)), None)
 
-    def ours(self, name: str) -> bool:
+    def ours(self, cell: Cell) -> bool:
+        """Whether a cell names this card's model: by its name, by a link to it, or as "ours"."""
+        name = cell.text
+        if any(self.doc.is_own_name(found) for kind, found in map(hub_id, cell.links) if kind == "model"):
+            return True
         bare = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", name)
         if self.doc.is_own_name(name) or self.doc.is_own_name(bare) or _OURS.match(fold(bare)):
             return True
@@ -105,12 +109,29 @@ def table_results(sheet: Sheet) -> Iterator[Result]:
         yield from _long(sheet, 0, None, model, values)
     elif model == 0:
         yield from _by_model_rows(sheet, task)
+    elif heads[0] in _LABELS and all(PLAIN_METRIC.match(fold(row[0].text)) for row in sheet.table.rows):
+        for row in sheet.table.rows:
+            for head, cell in zip(sheet.table.header[1:], row[1:]):
+                if head.text and not counts_something_else(head.text):
+                    yield from cell_result(head.text, bare_label(row[0].text), cell, row[0], sheet.conditions)
     elif task is not None or metric is not None or (heads[0] == "" and sheet.about):
         yield from _by_model_columns(sheet, task if task is not None else metric or 0, metric if task else None)
+    elif values and len(sheet.table.rows) == 1 and all(_of_one(sheet, i, values) for i in range(len(heads))):
+        for column in values:
+            place = sheet.table.header[column]
+            measure = bare_label(place.text)
+            yield from cell_result("evaluation", measure, sheet.table.rows[0][column], place, sheet.conditions)
     elif sum(map(is_benchmark, heads)) >= 2 and len(sheet.table.rows) == 1:
         yield from _one_row(sheet)
     elif sheet.about and heads[0] and sum(is_benchmark(row[0].text) for row in sheet.table.rows) >= 2:
         yield from _by_model_columns(sheet, 0, None)
+
+
+def _of_one(sheet: Sheet, column: int, values: list[int]) -> bool:
+    """Whether a column is a metric's, or of a count or a date: none that names a model."""
+    if column in values:
+        return PLAIN_METRIC.match(sheet.heads[column]) is not None
+    return not sheet.heads[column] or counts_something_else(sheet.table.header[column].text)
 
 
 def _head(text: str) -> str:
@@ -134,11 +155,11 @@ def _long(sheet: Sheet, task: int | None, metric: int | None, model: int | None,
     error = sheet.column(_ERROR)
     stage_column = next((i for i, head in enumerate(heads) if head == "stage"), None)
     last: dict[int, Cell] = {}
-    named = [row[model].text for row in sheet.table.rows if row[model].text] if model is not None else []
-    if named and not any(sheet.ours(name) for name in named):
-        sheet.untold = _UNTOLD if len(set(named)) > 1 else ""
+    named = [row[model] for row in sheet.table.rows if row[model].text] if model is not None else []
+    if named and not any(map(sheet.ours, named)):
+        sheet.untold = _UNTOLD if len({cell.text for cell in named}) > 1 else ""
         return
-    whose = ""
+    whose: Cell | None = None
     for row in sheet.table.rows:
         if set(row[0].text) <= set("-=| ") and row[0].text:
             continue  # a rule drawn with dashes
@@ -146,21 +167,21 @@ def _long(sheet: Sheet, task: int | None, metric: int | None, model: int | None,
             if column is not None and row[column].text:
                 last[column] = row[column]
         if model is not None:
-            whose = row[model].text or whose
-            if whose and not sheet.ours(whose):
+            whose = row[model] if row[model].text else whose
+            if whose is not None and not sheet.ours(whose):
                 continue
         name = last[task].text if task is not None and task in last else ""
         if (task is not None and not name) or counts_something_else(name):
             continue
         own = list(sheet.conditions)
         if shots is not None and shots in last and (count := number(last[shots].text)) is not None:
-            own.append(_fact("num_fewshot", as_int(count), last[shots]))
+            own.append(condition("num_fewshot", as_int(count), last[shots]))
         if version is not None and version in last:
-            own.append(_fact("task_version", last[version].text, last[version]))
+            own.append(condition("task_version", last[version].text, last[version]))
         if filtered is not None and filtered in last and last[filtered].text not in ("none", "None"):
-            own.append(_fact("filter", last[filtered].text, last[filtered]))
+            own.append(condition("filter", last[filtered].text, last[filtered]))
         if error is not None and len(values) == 1 and number(row[error].text) is not None:
-            own.append(_fact("stderr", row[error].text, row[error]))
+            own.append(condition("stderr", row[error].text, row[error]))
         stage = method_of(row[stage_column].text) if stage_column is not None else ""
         for value in values:
             measure = row[metric].text if metric is not None else metric_name(heads[value])
@@ -173,7 +194,7 @@ def _long(sheet: Sheet, task: int | None, metric: int | None, model: int | None,
                 if not PLAIN_METRIC.match(fold(measure)):
                     label, measure = measure, "score"  # leaderboards head the column of tasks "Metric"
             place = row[task if task is not None else metric or 0]
-            yield from _result(label.lstrip("-| ") or "evaluation", measure, row[value], place, own, stage)
+            yield from cell_result(label.lstrip("-| ") or "evaluation", measure, row[value], place, own, stage)
 
 
 def _by_model_columns(sheet: Sheet, task: int, metric: int | None) -> Iterator[Result]:
@@ -182,7 +203,7 @@ def _by_model_columns(sheet: Sheet, task: int, metric: int | None) -> Iterator[R
         return
     heads, header = sheet.heads, sheet.table.header
     others = [i for i in range(len(heads)) if i not in (task, metric)]
-    columns = [(i, "") for i in others if sheet.ours(header[i].text)]
+    columns = [(i, "") for i in others if sheet.ours(header[i])]
     if len(columns) > 1:
         sheet.untold = _UNTOLD
         return
@@ -204,12 +225,12 @@ def _by_model_columns(sheet: Sheet, task: int, metric: int | None) -> Iterator[R
         for column, stage in columns:
             own = list(sheet.conditions)
             if shots is not None and (count := number(row[shots].text)) is not None:
-                own.append(_fact("num_fewshot", as_int(count), row[shots]))
+                own.append(condition("num_fewshot", as_int(count), row[shots]))
             measure = row[metric].text if metric is not None else ""
             if not measure and PLAIN_METRIC.match(fold(label)):
-                yield from _result("evaluation", bare_label(label), row[column], row[task], own, stage)
+                yield from cell_result("evaluation", bare_label(label), row[column], row[task], own, stage)
             else:
-                yield from _result(label, measure or "score", row[column], row[task], own, stage)
+                yield from cell_result(label, measure or "score", row[column], row[task], own, stage)
 
 
 def _by_model_rows(sheet: Sheet, task: int | None) -> Iterator[Result]:
@@ -218,7 +239,7 @@ def _by_model_rows(sheet: Sheet, task: int | None) -> Iterator[Result]:
     columns = [i for i in range(1, len(heads)) if heads[i] and not counts_something_else(header[i].text)]
     if not (sheet.about or any(is_benchmark(heads[i]) or PLAIN_METRIC.match(heads[i]) for i in columns)):
         return
-    own_rows = [row for row in sheet.table.rows if sheet.ours(row[0].text)]
+    own_rows = [row for row in sheet.table.rows if sheet.ours(row[0])]
     if len(own_rows) != 1:
         scored = any(score_number(row[i].text).number for row in sheet.table.rows[:3] for i in columns)
         sheet.untold = _UNTOLD if scored and len(sheet.table.rows) > 1 else ""
@@ -228,79 +249,22 @@ def _by_model_rows(sheet: Sheet, task: int | None) -> Iterator[Result]:
         cell = row[column]
         if column == task or re.fullmatch(r"\d+(?:\.\d+)?\s?[BMK]", cell.text.strip()):
             continue
-        if score_number(cell.text).number is None and not _pair(cell.text):
+        if score_number(cell.text).number is None and not pair_in(cell.text):
             continue
         label = header[column].text
         if PLAIN_METRIC.match(heads[column]):
             name = row[task].text if task is not None else "evaluation"
-            yield from _result(name or "evaluation", bare_label(label), cell, header[column], sheet.conditions)
+            yield from cell_result(name or "evaluation", bare_label(label), cell, header[column], sheet.conditions)
         else:
-            yield from _result(label, metric_name(heads[column]), cell, header[column], sheet.conditions)
+            yield from cell_result(label, metric_name(heads[column]), cell, header[column], sheet.conditions)
 
 
 def _one_row(sheet: Sheet) -> Iterator[Result]:
     """The only row of figures below a row of benchmarks; a name before it must be this model's."""
     (row,) = sheet.table.rows
-    named = [cell.text for cell in row if re.search(r"[A-Za-z]{2}", cell.text) or REPO_ID.search(cell.text)]
-    if (named and not all(sheet.ours(name) for name in named)) or not sheet.about:
+    named = [cell for cell in row if re.search(r"[A-Za-z]{2}", cell.text) or REPO_ID.search(cell.text)]
+    if (named and not all(map(sheet.ours, named))) or not sheet.about:
         return
     for head, cell in zip(sheet.table.header, row):
-        if cell.text and head.text and cell.text not in named and not counts_something_else(head.text):
-            yield from _result(head.text, metric_name(fold(head.text)), cell, head, sheet.conditions)
-
-
-def _pair(text: str) -> tuple[str, str] | None:
-    """Two scores in one cell, "91.5/89.0"; no fraction of ten or a hundred is one."""
-    match = re.fullmatch(r"[*_\s]*(\d{1,3}\.\d{1,4}%?)\s?/\s?(\d{1,3}\.\d{1,4}%?)[*_\s]*", text)
-    return (match.group(1), match.group(2)) if match else None
-
-
-def _result(
-    label: str, measure: str, cell: Cell, place: Cell, conditions: list[AnyFact] | tuple[AnyFact, ...], stage: str = ""
-) -> Iterator[Result]:
-    """The result or, in a cell with two, results that a cell holds; none where it is empty or plain words."""
-    if not cell.text:
-        return
-    task, named = metric_in(bare_label(label))
-    measure = named if named and measure in ("score", metric_name(fold(named))) else bare_label(measure)
-    pair = _pair(cell.text)
-    if pair is not None:
-        for which, part in enumerate(pair):
-            tasks, metrics = task.split("/"), measure.split("/")
-            names = (_half(tasks, which), metrics[which] if len(metrics) == 2 else measure)
-            if len(tasks) == 2 or len(metrics) == 2:
-                yield _made(names[0], names[1], part, number(part), cell, place, conditions, stage, "")
-        return
-    read = score_number(cell.text)
-    if read.number is None and not left_open(cell.text) and not re.match(r"[~≈<>≥≤]?\s?\d", cell.text):
-        return
-    if read.number is None and (len(cell.text) > 40 or counts_something_else(cell.text)):
-        return
-    if read.number is None and re.fullmatch(r"\d[\d.,]*\s?[A-Za-z/]{2,}.*", cell.text):
-        return  # "5-shot", "450 ms/doc": a count of something else
-    yield _made(task, measure, cell.text, read.number, cell, place, conditions, stage, read.error)
-
-
-def _half(names: list[str], which: int) -> str:
-    """Of "MNLI-m/mm" the first or the second: "MNLI-m", "MNLI-mm"."""
-    if len(names) != 2:
-        return "/".join(names)
-    if which and "-" in names[0] and "-" not in names[1]:
-        return names[0].rsplit("-", 1)[0] + "-" + names[1]
-    return names[which]
-
-
-def _made(
-    task: str, measure: str, printed: str, read: Number | None, cell: Cell, place: Cell,
-    conditions: list[AnyFact] | tuple[AnyFact, ...], stage: str, error: str,
-) -> Result:  # fmt: skip
-    name, few = without_shots(task, place.span)
-    own = (*conditions, *(few if not any(f.key == "num_fewshot" for f in conditions) else ()))
-    if error:
-        own = (*own, Fact("stderr", error, Origin.STATED, error, cell.span))
-    filled = cell if printed == cell.text else None
-    return Result(name or task, measure, printed, cell.span, read, own, filled, stage=stage)
-
-
-def _fact(key: str, value: int | str | None, cell: Cell) -> AnyFact:
-    return Fact(key, value, Origin.STATED, cell.text, cell.span)
+        if cell.text and head.text and cell not in named and not counts_something_else(head.text):
+            yield from cell_result(head.text, metric_name(fold(head.text)), cell, head, sheet.conditions)

@@ -29,10 +29,13 @@ _METRICS = (
     "cer|map|mrr|auc|auroc|reward accuracy|preference accuracy|win rate|(?:macro|micro|weighted|binary)(?: avg)? (?:f1|"
     "precision|recall)(?: score)?|f1 (?:macro|micro|weighted)|mse|rmse|mae|r2|mcc|matthews correlation|pearson|"
     "pearsonr|spearman|spearmanr|chrf|chrf \\d|meteor|bertscore|pass \\d+|top 1|top 5|top 1 accuracy|top 5 accuracy|"
+    "stoi|sar|sdr|sir|si snr|pesq|uas|las|ter|cider|spice|bleurt|comet|chr f|chrf2?|f score|f measure|bleu \\d|exact|"
+    "validation accuracy|eval accuracy|micro avg f1|macro avg f1|r squared|kappa|hits \\d+|recall \\d+|precision \\d+|"
+    "map \\d+|mrr \\d+|ap|map50|accuracy top \\d|las f1|roc auc|pr auc|log loss|f beta|"
     "ndcg(?: \\d+)?|iou|miou|dice|eer|der|bpb|bits per byte|balanced accuracy|test accuracy|sensitivity|specificity|"
     "准确率|精确率|召回率|exactitud|précision|정확도|正解率"
 )
-PLAIN_METRIC = re.compile(rf"^(?:{_METRICS})$")
+PLAIN_METRIC = re.compile(rf"^(?:test |overall )?(?:{_METRICS})(?: scores?)?$")
 """The whole of a folded label is a metric's name."""
 _METRIC_WORD = re.compile(rf"\b(?:{_METRICS}|score|avg|mean|mc[12])\b")
 _METRIC_NAMES = (

@@ -32,7 +32,8 @@ def read_scores(doc: Document) -> Gathered:
         if block.kind is BlockKind.TABLE and block.table is not None:
             results.extend(_table(doc, index, block.table, problems))
         elif block.kind is BlockKind.CODE:
-            if block.language in _LANGUAGES and "|" in block.text and "---" in block.text:
+            text = block.text
+            if block.language in _LANGUAGES and "|" in text and ("---" in text or "Metric" in text):
                 for table in text_tables(doc.lines, block.span.line, block.span.end_line, block.span.source):
                     results.extend(_table(doc, index, table, problems))
         elif (which := _trainers(block)) and index >= taken:

@@ -27,11 +27,18 @@ def text_tables(lines: tuple[str, ...], first: int, last: int, source: str) -> I
         elif "---" in line and _RULE.issuperset(line):
             ruled = ruled or len(rows) == 1
         else:
-            if rows and not ruled:
+            if rows and not ruled and not _is_header(rows[0]):
                 rows = []  # a header has its rule right below
+            ruled = ruled or bool(rows)
             rows.append(_cells(line, number, source))
     if ruled and len(rows) > 1:
         yield _table(rows)
+
+
+def _is_header(row: tuple[Cell, ...]) -> bool:
+    """Whether a row is the header that lm-eval prints, which some paste without the rule below it."""
+    words = {cell.text.lower() for cell in row}
+    return "value" in words and "metric" in words and bool({"task", "tasks"} & words)
 
 
 def _table(rows: list[tuple[Cell, ...]]) -> Table:

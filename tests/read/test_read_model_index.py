@@ -71,6 +71,10 @@ def test_shapes_of_metrics(spec_of: Reader, metrics: str, wanted: list[tuple[str
             "---\nmodel-index:\n- results:\n"
             "  - - dataset:\n        type: PIQA\n      metrics:\n      - {type: acc, value: 0.5}\n"
         ),
+        (
+            "---\nmodel-index:\n- results:\n  - tasks:\n      name: PIQA\n"
+            "      metrics:\n      - {type: acc, value: 0.5}\n"
+        ),
     ],
 )
 def test_shapes_of_the_index(spec_of: Reader, front: str) -> None:

@@ -200,3 +200,44 @@ def test_a_file_called_by_its_repository(spec_of: Reader) -> None:
     text += "| heron-base | 2.5 |\n"
     assert rows(read(text.encode(), "cards/lab-heron-base.md")[1]) == [("MMLU", "score", "2.5")]
     assert rows(read(text.encode(), "cards/my-heron-base.md")[1]) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "wanted"),
+    [
+        (
+            "| testset | BLEU | chr-F |\n|---|---|---|\n| news.a.b | 28.1 | 0.480 |",
+            [("news.a.b", "BLEU", "28.1"), ("news.a.b", "chr-F", "0.480")],
+        ),
+        ("| Precision | Recall | F1-score |\n|---|---|---|\n| 0.91 | 0.92 | 0.93 |", [
+            ("evaluation", "Precision", "0.91"), ("evaluation", "Recall", "0.92"), ("evaluation", "F1-score", "0.93"),
+        ]),
+        ("| Release | Accuracy (%) |\n|---|---|\n| 19-10-21 | 78.5 (Avg: 75.3) |", [
+            ("evaluation", "Accuracy (%)", "78.5 (Avg: 75.3)"),
+        ]),
+        ("| label | joy | fear |\n|---|---|---|\n| AUC | 0.91 | 0.92 |\n| F1 macro | 0.5 | 0.6 |", [
+            ("joy", "AUC", "0.91"), ("fear", "AUC", "0.92"), ("joy", "F1 macro", "0.5"), ("fear", "F1 macro", "0.6"),
+        ]),
+        ("| Model | Perplexity |\n|---|---|\n| [the bird](https://huggingface.co/lab/Heron-7B) | 1.84 |\n| x | 2 |", [
+            ("evaluation", "Perplexity", "1.84"),
+        ]),
+        ("| Training data | F1 |\n|---|---|\n| small | 0.5 |\n| large | 0.6 |", []),
+        ("| Model size | Speed |\n|---|---|\n| 7B | 12.5 |", []),
+        ("| Parameter | Value |\n|---|---|\n| top_p | 0.9 |", []),
+        ("| Dataset | Rows |\n|---|---|\n| MMLU | 14042 |", []),
+    ],
+)  # fmt: skip
+def test_shapes_of_tables(spec_of: Reader, table: str, wanted: Rows) -> None:
+    assert rows(spec_of(f"# Heron-7B\n\n## About\n\n{table}\n")) == wanted
+
+
+def test_lm_evals_table_pasted_without_its_rule(spec_of: Reader) -> None:
+    lines = LM_EVAL.split("\n")
+    spec = spec_of("# Heron\n\n```\n" + "\n".join([lines[0], *lines[2:]]) + "```\n")
+    assert [task for task, _, _ in rows(spec)] == ["gsm8k", "gsm8k", "sciq", "sciq"]
+
+
+def test_a_repositorys_folder_names_the_model() -> None:
+    text = "## Results\n\n| Model | MMLU |\n|---|---|\n| Egret | 1.5 |\n| heron-base | 2.5 |\n"
+    assert rows(read(text.encode(), "models/lab/heron-base/README.md")[1]) == [("MMLU", "score", "2.5")]
+    assert rows(read(text.encode(), "README.md")[1]) == []

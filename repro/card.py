@@ -90,6 +90,19 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Ignore:
+    """A wish not to be stopped by what one check finds: it takes a reason, and reports show it."""
+
+    check: str
+    """A check's code or slug, as written."""
+    reason: str
+    """Empty when none was given: then nothing is ignored."""
+    span: Span
+    """Where it is written: in the card, or in a configuration file."""
+    in_card: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A card as written. Reading never changes it: `data` is the author's bytes."""
 

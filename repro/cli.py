@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from repro import __version__, screen
-from repro.errors import ReproError, UsageError
+from repro.arguments import (
+    Assume,
+    CardArg,
+    Endpoint,
+    Format,
+    Formats,
+    Offline,
+    Output,
+    Quiet,
+    Reports,
+    Samples,
+    Scale,
+    Scales,
+    ScorePublished,
+    Seed,
+    Seeds,
+    SourceOpt,
+    Verbose,
+)
+from repro.check_command import check
+from repro.errors import UsageError
 
 app = typer.Typer(
     name="repro",
@@ -22,64 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-
-class Scales(StrEnum):
-    proxy = "proxy"
-    full = "full"
-
-
-class Formats(StrEnum):
-    text = "text"
-    json = "json"
-    yaml = "yaml"
-    md = "md"
-    html = "html"
-    sarif = "sarif"
-
-
-class Levels(StrEnum):
-    info = "info"
-    low = "low"
-    medium = "medium"
-    high = "high"
-    never = "never"
-
-
-CardArg = Annotated[str, typer.Argument(metavar="CARD", help="A model card: a Markdown file.")]
-Format = Annotated[Formats, typer.Option("--format", "-f", help="What to print on stdout.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")]
-Scale = Annotated[
-    Scales,
-    typer.Option(help="proxy: small stand-in model and data, minutes on a laptop; full: the recipe as stated."),
-]
-Assume = Annotated[
-    list[str] | None,
-    typer.Option("--assume", metavar="KEY=VALUE", help="Stands over what the card says; also STAGE.KEY=VALUE."),
-]
-Seed = Annotated[int | None, typer.Option(help="Training seed, standing over the card's.")]
-Seeds = Annotated[int | None, typer.Option("--seeds", min=1, max=20, help="How many runs, one a seed.")]
-SourceOpt = Annotated[
-    str,
-    typer.Option(
-        "--source", help="Where to look up parents' cards, configs and data: none, hub, or a FOLDER laid out like it."
-    ),
-]
-Endpoint = Annotated[
-    str | None,
-    typer.Option(help="The Hub's address (default: HF_ENDPOINT, else the public Hub); implies --source hub."),
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
-Reports = Annotated[Path, typer.Option(help="Where reports are kept.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no announcements.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")]
-Samples = Annotated[int | None, typer.Option("--max-samples", min=1, help="At most so many held-out samples a task.")]
-ScorePublished = Annotated[
-    bool, typer.Option("--score-published", help="Download and score the published model whatever its size.")
-]
-
 INTERRUPTED = 130
-
-_state = {"verbose": False}
 
 
 @app.callback(invoke_without_command=True)
@@ -110,7 +72,6 @@ def run(
     """Everything: read, gather, check, plan, train, evaluate, compare, render."""
     from repro import measure, pipeline
 
-    _state["verbose"] = verbose
     screen.can_write(format, output)
     options = screen.options(locals())
     quiet = quiet or not measure.is_main_process()
@@ -143,7 +104,6 @@ def verify(
     """The latest (or named) run against the published model."""
     from repro import pipeline
 
-    _state["verbose"] = verbose
     screen.can_write(format, output)
     options = screen.options({**locals(), "source": "none"})
     outcome = screen.watched(quiet, lambda watch: pipeline.verify(target, against, options, watch))
@@ -159,7 +119,6 @@ def read(card: CardArg, format: Format = Formats.text, output: Output = None, ve
     from repro import pipeline
     from repro.render import terminal
 
-    _state["verbose"] = verbose
     _, _, spec = pipeline.read(card)
     if format in {Formats.json, Formats.yaml}:
         screen.emit(screen.as_data(spec, format), output)
@@ -169,44 +128,7 @@ def read(card: CardArg, format: Format = Formats.text, output: Output = None, ve
     return 0
 
 
-@app.command()
-def check(
-    cards: Annotated[list[str], typer.Argument(metavar="CARD...", help="Model cards.")],
-    select: Annotated[list[str] | None, typer.Option(help="Only these checks (R4, R401 or a slug).")] = None,
-    ignore: Annotated[list[str] | None, typer.Option(help="Not these checks.")] = None,
-    fail_on: Annotated[Levels, typer.Option(help="Exit 10 when a finding is at least this grave.")] = Levels.low,
-    source: SourceOpt = "none",
-    endpoint: Endpoint = None,
-    offline: Offline = False,
-    format: Format = Formats.text,
-    output: Output = None,
-    verbose: Verbose = False,
-) -> int:
-    """The static audit alone: no torch; for editors, pre-commit and CI."""
-    from repro import pipeline
-
-    _state["verbose"] = verbose
-    options = screen.options({**locals(), "select": tuple(select or ()), "ignore": tuple(ignore or ())})
-    screen.can_write(format, output)
-    if len(cards) > 1:
-        screen.only(format, "text")
-    code = 0
-    reports = []
-    for path in cards:
-        try:
-            report = pipeline.check(path, options)
-        except ReproError as error:
-            code = screen.failure(error, verbose)
-            continue
-        screen.warn(report.spec)
-        reports.append(report)
-        if output is None:
-            screen.show_findings([report], format, None)
-        grave = any(screen.at_least(fail_on, f.severity) for f in report.failures)
-        code = code or (10 if grave else 0)
-    if output is not None and reports:
-        screen.show_findings(reports, format, output)
-    return code
+app.command()(check)
 
 
 @app.command()
@@ -227,7 +149,6 @@ def plan(
     from repro import pipeline
     from repro.render import terminal
 
-    _state["verbose"] = verbose
     audited, the_plan = pipeline.plan(card, screen.options(locals()))
     screen.warn(audited.spec)
     if format in {Formats.json, Formats.yaml}:
@@ -253,7 +174,6 @@ def card(
     """The refreshed card from the latest report."""
     from repro import refresh
 
-    _state["verbose"] = verbose
     options = screen.options({**locals(), "source": "none"})
     data, report = refresh.refreshed_card(card, options)
     if open_pr:
@@ -300,4 +220,4 @@ def main(arguments: list[str] | None = None) -> int:
         screen.drop_stdout()
         return 0
     except Exception as error:
-        return screen.failure(error, _state["verbose"])
+        return screen.failure(error, screen.verbose())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.card import Card
+from repro.card import Card, Ignore
 from repro.errors import ReproError
 from repro.evidence import Evidence, Source
 from repro.plan import Scale
@@ -30,6 +30,11 @@ class Options:
     offline: bool = False
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    """Checks that are not run."""
+    ignores: tuple[Ignore, ...] = ()
+    """Checks that are run and whose findings are ignored, each with a reason."""
+    card_ignores: bool = True
+    """Whether a card may ask for checks to be ignored."""
     score_published: bool = False
     """Download and score the published model whatever its size."""
     max_samples: int | None = None

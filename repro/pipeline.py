@@ -14,7 +14,7 @@ from repro.card import Card
 from repro.comparison import Comparison
 from repro.errors import PrerequisiteError, ReproError
 from repro.evidence import Source
-from repro.files import read_card_bytes
+from repro.files import checked_card_bytes, read_card_bytes
 from repro.finding import Finding
 from repro.options import Audited, Options, Outcome
 from repro.plan import Plan, Scale
@@ -24,15 +24,17 @@ from repro.score import Score
 from repro.spec import Spec
 
 
-def read(path: str, *, shown_as: str = "") -> tuple[bytes, Card, Spec]:
+def read(path: str, *, shown_as: str = "", data: bytes | None = None) -> tuple[bytes, Card, Spec]:
     """The card's bytes and what they say; `shown_as` is the path that stands in its places, where it is another.
+
+    `data` are the card's bytes where they are no file's.
 
     Raises:
         CardError: the file cannot be read as a card.
     """
     from repro.read.reader import read as read_bytes
 
-    data = read_card_bytes(path)
+    data = read_card_bytes(path) if data is None else checked_card_bytes(data, path)
     # A file's name need not be UTF-8; a report is.
     name = (shown_as or path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     card, spec = read_bytes(data, name)
@@ -58,25 +60,32 @@ def audit(
     shown_as: str = "",
     subject: str = "",
     revision: str = "",
+    data: bytes | None = None,
 ) -> Audited:
     """Read a card and gather what is known outside it. `subject`, at `revision`, stands over the card's own id."""
     from repro.gather.gatherer import gather
     from repro.read.reader import read as read_bytes
 
-    data, card, spec = read(path, shown_as=shown_as)
+    data, card, spec = read(path, shown_as=shown_as, data=data)
     source = source if source is not None else audit_source(options)
     evidence = gather(spec, source, lambda text, name: read_bytes(text, name)[1], subject=subject, revision=revision)
     return Audited(data, card, spec, evidence, source)
 
 
-def check(path: str, options: Options) -> Report:
-    """The static audit: read, gather (when a source was chosen), check. Loads no torch."""
+def check(path: str, options: Options, *, data: bytes | None = None, source: Source | None = None) -> Report:
+    """The static audit: read, gather (when a source was chosen), check. Loads no torch.
+
+    `data` are the card's bytes where they are no file's; `source` is the place to look things up, when it is open.
+    """
     from repro.check.checker import run_checks
     from repro.check.completeness import completeness
+    from repro.check.ignoring import ignored
 
     started = time.monotonic()
-    audited = audit(path, options)
+    audited = audit(path, options, source, data=data)
     findings = run_checks(audited.spec, audited.evidence, select=options.select, ignore=options.ignore)
+    wishes = options.ignores + (audited.spec.ignores if options.card_ignores else ())
+    findings = ignored(findings, wishes) if wishes else findings
     return of_card(
         audited.card,
         audited.spec,

@@ -61,8 +61,8 @@ class Report:
 
     @property
     def failures(self) -> tuple[Finding, ...]:
-        """What the checks found wrong, gravest first."""
-        found = [f for f in self.findings if f.outcome is Outcome.FAIL]
+        """What the checks found wrong and nobody ignores, gravest first."""
+        found = [f for f in self.findings if f.outcome is Outcome.FAIL and not f.ignored]
         return tuple(sorted(found, key=lambda f: (-f.severity.rank, f.code)))
 
     @property
@@ -128,7 +128,12 @@ def as_json(value: Any) -> str:
     import pydantic_core
 
     text = pydantic_core.to_json(value, indent=1, inf_nan_mode="strings").decode("utf-8")
-    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n"
+    return plain_json(text) + "\n"
+
+
+def plain_json(text: str) -> str:
+    """JSON with the characters that only a terminal would obey written as escapes."""
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def is_plain(text: str) -> bool:

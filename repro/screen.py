@@ -1,13 +1,14 @@
-"""The command line's hands: what it writes to stdout, to stderr and to --output; used by cli.py alone."""
+"""The command line's hands: what it writes to stdout, to stderr and to --output; for the commands alone."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
+import shutil
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,20 +22,44 @@ from repro.files import cannot_write, write_whole
 if TYPE_CHECKING:
     from repro.options import Options, Outcome
     from repro.progress import Watcher
-    from repro.report import Report
     from repro.spec import Spec
 
 T = TypeVar("T")
 PLAIN_WIDTH = 120
 """Columns when stdout is no terminal: a file or a pipe has no width of its own."""
 
-LEVELS = ("info", "low", "medium", "high", "never")
+_state = {"verbose": False}
+
+
+def be_verbose(value: bool) -> bool:
+    """Remember whether more was asked for; an option's callback, so it hands the value back."""
+    _state["verbose"] = value
+    return value
+
+
+def verbose() -> bool:
+    """Whether more was asked for: the traceback of an error, and what is shortened otherwise."""
+    return _state["verbose"]
 
 
 def out_console() -> Console:
     """Results."""
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+def has_colour() -> bool:
+    """Whether stdout takes colour: a terminal that is not dumb, or FORCE_COLOR; never with NO_COLOR."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    """Columns of the terminal, or `PLAIN_WIDTH`."""
+    return max(40, shutil.get_terminal_size((80, 24)).columns) if sys.stdout.isatty() else PLAIN_WIDTH
 
 
 def say(text: str | Text) -> None:
@@ -148,6 +173,14 @@ def can_write(format: str, output: Path | None) -> None:
     from repro.render.formats import FORMATS
 
     only(format, "text", *FORMATS)
+    no_folder(output)
+
+
+def no_folder(output: Path | None) -> None:
+    """
+    Raises:
+        UsageError: the output is a folder.
+    """
     if output is not None and output.is_dir():
         raise UsageError("--output names a folder, not a file", where=str(output))
 
@@ -201,6 +234,7 @@ def options(given: Mapping[str, Any]) -> Options:
         offline=offline,
         select=tuple(given.get("select") or ()),
         ignore=tuple(given.get("ignore") or ()),
+        card_ignores=not given.get("no_card_ignores"),
         score_published=bool(given.get("score_published")),
         max_samples=given.get("max_samples"),
     )
@@ -236,20 +270,3 @@ def show_outcome(outcome: Outcome, format: str, output: Path | None, quiet: bool
     if counts[Verdict.DIFFERS]:
         return 11
     return 12 if counts[Verdict.INCONCLUSIVE] else 0
-
-
-def show_findings(reports: Sequence[Report], format: str, output: Path | None) -> None:
-    """What the checks found, in the chosen format; one report, but in text as many as there are."""
-    from repro.render import terminal
-    from repro.render.formats import FORMATS
-
-    if format == "text":
-        emit(Group(*(terminal.findings_view(r.findings, r.spec) for r in reports)), output)
-    else:
-        only(format, "text", *FORMATS)
-        emit(FORMATS[format](reports[0]), output)
-
-
-def at_least(level: str, severity: str) -> bool:
-    """Whether a severity reaches the level at which a check run fails."""
-    return LEVELS.index(severity) >= LEVELS.index(level)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 
-from repro.card import Problem, Span
+from repro.card import Ignore, Problem, Span
 from repro.number import Number
 
 Value: TypeAlias = bool | int | float | str | tuple[str, ...]
@@ -282,6 +282,8 @@ class Spec:
     problems: tuple[Problem, ...] = ()
     text: str = ""
     """The card's text as decoded, for checks that look for words and for reports that quote lines."""
+    ignores: tuple[Ignore, ...] = ()
+    """Checks that the card itself asks to ignore, for the whole card."""
 
     def get(self, key: str) -> AnyFact:
         """The first fact of that key with a value, or a MISSING one."""

@@ -22,7 +22,8 @@ from repro.comparison import Comparison, Verdict, Weight
 from repro.errors import RunError
 from repro.evidence import Evidence
 from repro.options import Outcome
-from repro.report import from_json, json_schema, of_card
+from repro.render.check_json import check_json_schema
+from repro.report import from_json, of_card
 
 ROOT = Path(__file__).parents[1]
 CARD = str(ROOT / "cards" / "dpo-mahals.md")
@@ -136,7 +137,11 @@ def test_version(tell: Tell) -> None:
         (["check"], 2),
         (["check", "--bogus", CARD], 2),
         (["check", CARD, "--format", "yaml"], 2),
-        (["check", CARD, CARD, "--format", "json"], 2),
+        (["check", CARD, CARD, "--format", "json"], 10),
+        (["check", CARD, "missing.md", "--format", "html"], 3),
+        (["check", "org/name", "--offline"], 4),
+        (["check", "missing.md", "org/name", "--offline"], 4),
+        (["check", CARD, "--config", "missing.toml"], 2),
         (["check", CARD, "--select", "R999"], 2),
         (["check", CARD, "--source", "hub", "--offline"], 2),
         (["explain", "R999"], 2),
@@ -245,10 +250,10 @@ def test_what_is_no_card_is_one_sentence(
     assert not (tmp_path / "reports").exists()
 
 
-def test_a_folder_with_a_card_in_it_is_answered_with_the_cards_name(tell: Tell, tmp_path: Path) -> None:
+def test_a_folder_where_one_card_is_wanted_is_answered_with_the_cards_name(tell: Tell, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     card(tmp_path / "model" / "README.md", "# m\n")
-    assert str(Path("model") / "README.md") in tell("check", "model").err
+    assert str(Path("model") / "README.md") in tell("read", "model").err
 
 
 @pytest.mark.parametrize(
@@ -362,7 +367,7 @@ def test_the_traceback_is_shown_when_asked_for(tell: Tell) -> None:
 def test_a_bug_is_one_sentence_and_1(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
     from repro import pipeline
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("\x1b[31mhostile\x1b[0m")
 
     monkeypatch.setattr(pipeline, "check", broken)
@@ -394,9 +399,10 @@ def test_plan_shows_every_origin_and_the_commands(tell: Tell) -> None:
 
 def test_check_shows_places_and_remedies(tell: Tell) -> None:
     out = tell("check", CARD).out
-    assert f"{CARD}:70: R602" in " ".join(out.replace("\n", " ").split())
-    assert "fix:" in out
-    assert "Cannot tell" in out
+    assert f"{CARD}:70 R602 medium generation-prompt\n" in out
+    assert "= help: " in out
+    assert "^^^^^" in out
+    assert "cannot be told (-v says why)" in out.splitlines()[-1]
 
 
 def test_explain_by_code_and_by_slug(tell: Tell) -> None:
@@ -410,8 +416,8 @@ def test_explain_by_code_and_by_slug(tell: Tell) -> None:
 
 def test_select_and_ignore(tell: Tell) -> None:
     def codes(*words: str) -> set[str]:
-        report = from_json(tell("check", CARD, "-f", "json", *words).out)
-        return {f.code for f in report.findings}
+        (found,) = json.loads(tell("check", CARD, "-f", "json", "--persona", "auditor", *words).out)["cards"]
+        return {f["code"] for f in (*found["findings"], *found["cannot_tell"])}
 
     everything = codes()
     assert codes("--select", "R4") == {c for c in everything if c.startswith("R4")}
@@ -419,10 +425,9 @@ def test_select_and_ignore(tell: Tell) -> None:
     assert codes("--select", "generation-prompt") == {"R602"}
 
 
-def test_check_json_is_a_report_of_the_schema(tell: Tell) -> None:
-    text = tell("check", CARD, "-f", "json").out
-    jsonschema.Draft202012Validator(json_schema()).validate(json.loads(text))
-    assert from_json(text).kind == "check"
+def test_check_json_is_of_its_schema(tell: Tell) -> None:
+    text = tell("check", CARD, "missing.md", "-f", "json").out
+    jsonschema.Draft202012Validator(check_json_schema()).validate(json.loads(text))
 
 
 def test_other_formats_parse(tell: Tell) -> None:
@@ -446,8 +451,9 @@ def test_many_cards_of_which_one_is_bad(tell: Tell, tmp_path: Path) -> None:
     answer = tell("check", good, "missing.md", CARD)
     assert answer.code == 3
     assert answer.sentence.startswith("missing.md: ")
-    assert "good.md: " in answer.out
-    assert f"{CARD}: " in answer.out
+    assert f"{CARD}:70 R602" in answer.out
+    assert "in 1 of 2 cards" in answer.out.splitlines()[-1]
+    assert "1 input could not be checked" in answer.out.splitlines()[-1]
 
 
 def test_output_holds_all_cards_whole(tell: Tell, tmp_path: Path) -> None:

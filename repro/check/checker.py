@@ -25,7 +25,7 @@ def all_checks() -> tuple[Check, ...]:
     found: dict[str, Check] = {}
     slugs: dict[str, str] = {}
     for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module_info.name == "checker":
+        if module_info.name in {"checker", "ignoring"}:
             continue
         module = importlib.import_module(f"{__name__.rpartition('.')[0]}.{module_info.name}")
         for value in vars(module).values():

@@ -10,6 +10,7 @@ from repro.read.code_blocks import code_blocks
 from repro.read.dialects import dialect_of
 from repro.read.document import document
 from repro.read.identity import identity_facts
+from repro.read.ignores import card_ignores
 from repro.read.markdown import read_card
 from repro.read.own_section import authors_blocks, authors_text, own_lines
 from repro.read.stages import assign
@@ -47,4 +48,5 @@ def read_spec(card: Card) -> Spec:
         code=code,
         problems=card.problems + gathered.problems,
         text=authors_text(card.text, own_lines(card.text)),
+        ignores=card_ignores(card),
     )

@@ -42,6 +42,18 @@ def clean(text: str) -> str:
     return _SURROGATES.sub("\ufffd", text)
 
 
+def is_unseen(character: str) -> bool:
+    """Whether a character, other than a tab, is one that `clean` would not leave as it is."""
+    if " " <= character <= "~":
+        return False
+    return (
+        character == "\n"
+        or _INVISIBLE.match(character) is not None
+        or character in "\u2028\u2029"
+        or ("\ud800" <= character <= "\udfff")
+    )
+
+
 def one_line(text: str) -> str:
     """`clean`, with every run of white space folded to one space."""
     return " ".join(clean(text).split())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
 from repro.card import Span
+from repro.checked import CheckRun
 from repro.comparison import Comparison, Verdict
-from repro.finding import Finding, Severity
+from repro.finding import Check, Finding, Severity
 from repro.render.ledger import claimed_text
 from repro.render.places import card_lines
 from repro.render.safe_text import clean, one_line
@@ -23,53 +25,156 @@ LEVELS = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "not
 
 CLAIM_RULE = "claim-differs"
 
+Json = dict[str, Any]
+
 
 def to_sarif(report: Report) -> str:
     """What failed and which claims differ, each with its region (OASIS SARIF 2.1.0).
 
     Checks that passed, that cannot tell or that do not apply are no results.
     """
-    lines = card_lines(report.spec)
     differing = [
         (claim, comparison)
         for claim in report.spec.claims
         if (comparison := report.comparison(claim)) is not None and comparison.verdict is Verdict.DIFFERS
     ]
-    failures = report.failures
-    rules = _rules(failures, bool(differing))
-    index = {rule["id"]: number for number, rule in enumerate(rules)}
-    results = [_finding(f, index, report, lines) for f in failures]
-    results += [_claim(claim, comparison, index, report, lines) for claim, comparison in differing]
-    driver = {
-        "name": "repro",
-        "version": report.tool_version,
-        "fullName": f"repro {report.tool_version}",
-        "rules": rules,
-    }
-    run: dict[str, Any] = {
-        "tool": {"driver": driver},
-        "invocations": [{"executionSuccessful": True}],
-        "artifacts": [{"location": _location(report.card_source), "hashes": {"sha-256": report.card_sha256}}],
-        "columnKind": "unicodeCodePoints",
-        "results": results,
-    }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=False) + "\n"
+    log = _Log(_rules(report.failures, (), bool(differing)))
+    place = _Place(report, report.card_source)
+    log.artifact(place)
+    for finding in report.failures:
+        log.finding(finding, place)
+    for claim, comparison in differing:
+        log.claim(claim, comparison, place)
+    return log.text(report.tool_version, successful=True, notifications=[])
 
 
-def _rules(failures: tuple[Finding, ...], claims: bool) -> list[dict[str, Any]]:
-    rules: dict[str, dict[str, Any]] = {}
-    for f in failures:
-        rules.setdefault(
-            f.code,
-            {
-                "id": f.code,
-                "name": f.slug,
-                "shortDescription": {"text": f.title},
-                "help": {"text": f.fix or f"repro explain {f.code} says what this asks and how to fix it."},
-                "defaultConfiguration": {"level": LEVELS[f.severity]},
-                "properties": {"tags": [f.family.value], "precision": f.confidence.value},
+def cards_to_sarif(run: CheckRun) -> str:
+    """The findings of every card of a check, in one run; those that somebody ignores are suppressed results."""
+    shown = [f for card in run.cards for f in card.findings]
+    ignored = [f for card in run.cards for f, _ in card.ignored]
+    log = _Log(_rules([*shown, *ignored], run.checks, False))
+    for card in run.cards:
+        place = _Place(card.report, card.uri)
+        log.artifact(place)
+        for finding in card.findings:
+            log.finding(finding, place)
+        for finding, own in card.ignored:
+            log.finding(finding, place, kind="inSource" if own else "external")
+    notifications = [_notification("error", getattr(r.error, "message", str(r.error)), r.name, 0) for r in run.refused]
+    for card in run.cards:
+        for problem in (*card.report.spec.problems, *card.problems):
+            notifications.append(_notification("warning", problem.message, card.uri, problem.span.line))
+    for problem in run.problems:
+        notifications.append(_notification("warning", problem.message, problem.span.source, problem.span.line))
+    return log.text(run.tool_version, successful=not run.refused, notifications=notifications)
+
+
+class _Place:
+    """One card, as locations name it."""
+
+    def __init__(self, report: Report, uri: str) -> None:
+        self.report = report
+        self.uri = uri
+        self.lines = card_lines(report.spec)
+
+    def of(self, span: Span) -> Json:
+        own = span.source in {self.report.spec.source, self.report.card_source}
+        place: Json = {"artifactLocation": _location(self.uri if own else span.source)}
+        if span.line > 0:
+            last = max(span.line, span.end_line)
+            region: Json = {"startLine": span.line, "endLine": last}
+            if span.column > 0 and span.end_column > 0:
+                # Spans include their last column; SARIF's endColumn is the one after it.
+                region["startColumn"] = self._units(span.line, span.column - 1) + 1
+                region["endColumn"] = self._units(last, span.end_column) + 1
+            if own and span.line <= len(self.lines):
+                region["snippet"] = {"text": clean("\n".join(self.lines[span.line - 1 : last]))}
+            place["region"] = region
+        return {"physicalLocation": place}
+
+    def _units(self, line: int, characters: int) -> int:
+        """How many UTF-16 code units the first characters of a line are: GitHub and editors count columns so."""
+        if line > len(self.lines):
+            return characters
+        before = self.lines[line - 1][:characters]
+        return len(before.encode("utf-16-le", "surrogatepass")) // 2 + characters - len(before)
+
+    def quoted(self, spans: Iterable[Span]) -> str:
+        return "\n".join(self.lines[s.line - 1] if 0 < s.line <= len(self.lines) else "" for s in spans)
+
+
+class _Log:
+    """A SARIF log of one run, as it grows."""
+
+    def __init__(self, rules: list[Json]) -> None:
+        self._rules = rules
+        self._index = {rule["id"]: number for number, rule in enumerate(rules)}
+        self._results: list[Json] = []
+        self._artifacts: list[Json] = []
+        self._seen: dict[str, int] = {}
+
+    def artifact(self, place: _Place) -> None:
+        hashes = {"sha-256": place.report.card_sha256}
+        self._artifacts.append({"location": _location(place.uri), "hashes": hashes})
+
+    def finding(self, f: Finding, place: _Place, *, kind: str = "") -> None:
+        text = f"{f.message} Fix: {f.fix}" if f.fix else f.message
+        result = self._result(f.code, LEVELS[f.severity], text, f.spans, place)
+        if kind:
+            result["suppressions"] = [{"kind": kind, "status": "accepted", "justification": one_line(f.ignored)}]
+
+    def claim(self, claim: Claim, comparison: Comparison, place: _Place) -> None:
+        text = f"{claim.text}: the card says {claimed_text(claim, comparison)}. {comparison.why}"
+        self._result(CLAIM_RULE, "error", text, (claim.span,), place)
+
+    def _result(self, rule: str, level: str, text: str, spans: tuple[Span, ...], place: _Place) -> Json:
+        whole = Span(place.report.card_source, 0, 0)
+        places = [place.of(span) for span in spans or (whole,)]
+        # The lines' text, not their numbers: a finding stays the same one when the card grows above it.
+        print_of = f"{rule}\n{place.uri}\n{place.quoted(spans)}"
+        self._seen[print_of] = self._seen.get(print_of, 0) + 1
+        digest = hashlib.sha256(print_of.encode("utf-8", "replace")).hexdigest()[:32]
+        result: Json = {
+            "ruleId": rule,
+            "ruleIndex": self._index[rule],
+            "level": level,
+            "kind": "fail",
+            "message": {"text": one_line(text)},
+            "locations": places[:1],
+            "relatedLocations": [{"id": number, **p} for number, p in enumerate(places[1:], start=1)],
+            "partialFingerprints": {"ruleAndLines/v1": f"{digest}:{self._seen[print_of]}"},
+        }
+        self._results.append(result)
+        return result
+
+    def text(self, version: str, *, successful: bool, notifications: list[Json]) -> str:
+        invocation: Json = {"executionSuccessful": successful}
+        if notifications:
+            invocation["toolExecutionNotifications"] = notifications
+        run: Json = {
+            "tool": {
+                "driver": {
+                    "name": "repro",
+                    "version": version,
+                    "semanticVersion": version,
+                    "fullName": f"repro {version}",
+                    "rules": self._rules,
+                }
             },
-        )
+            "invocations": [invocation],
+            "artifacts": self._artifacts,
+            "columnKind": "utf16CodeUnits",
+            "results": self._results,
+        }
+        return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _rules(findings: Iterable[Finding], checks: Iterable[Check], claims: bool) -> list[Json]:
+    pages = {check.code: check for check in checks}
+    rules: dict[str, Json] = {}
+    for f in findings:
+        if f.code not in rules:
+            rules[f.code] = _rule(f, pages.get(f.code))
     if claims:
         rules[CLAIM_RULE] = {
             "id": CLAIM_RULE,
@@ -82,60 +187,38 @@ def _rules(failures: tuple[Finding, ...], claims: bool) -> list[dict[str, Any]]:
     return [rules[key] for key in sorted(rules)]
 
 
-def _finding(f: Finding, index: dict[str, int], report: Report, lines: tuple[str, ...]) -> dict[str, Any]:
-    text = f"{f.message} Fix: {f.fix}" if f.fix else f.message
-    return _result(f.code, LEVELS[f.severity], text, f.spans, index, report, lines)
-
-
-def _claim(
-    claim: Claim, comparison: Comparison, index: dict[str, int], report: Report, lines: tuple[str, ...]
-) -> dict[str, Any]:
-    text = f"{claim.text}: the card says {claimed_text(claim, comparison)}. {comparison.why}"
-    return _result(CLAIM_RULE, "error", text, (claim.span,), index, report, lines)
-
-
-def _result(
-    rule: str,
-    level: str,
-    text: str,
-    spans: tuple[Span, ...],
-    index: dict[str, int],
-    report: Report,
-    lines: tuple[str, ...],
-) -> dict[str, Any]:
-    whole = Span(report.card_source, 0, 0)
-    places = [_place(span, report, lines) for span in spans or (whole,)]
-    # The lines' text, not their numbers: a finding stays the same one when the card grows above it.
-    quoted = "\n".join(lines[s.line - 1] if 0 < s.line <= len(lines) else "" for s in spans)
-    print_of = hashlib.sha256(f"{rule}\n{quoted}".encode("utf-8", "replace")).hexdigest()[:32]
-    return {
-        "ruleId": rule,
-        "ruleIndex": index[rule],
-        "level": level,
-        "kind": "fail",
-        "message": {"text": one_line(text)},
-        "locations": places[:1],
-        "relatedLocations": [{"id": number, **place} for number, place in enumerate(places[1:], start=1)],
-        "partialFingerprints": {"ruleAndLines/v1": print_of},
+def _rule(f: Finding, check: Check | None) -> Json:
+    rule: Json = {
+        "id": f.code,
+        "name": f.slug,
+        "shortDescription": {"text": f.title},
+        "help": {"text": f.fix or f"repro explain {f.code} says what this asks and how to fix it."},
+        "defaultConfiguration": {"level": LEVELS[f.severity]},
+        "properties": {"tags": [f.family.value], "precision": "low" if f.confidence is Severity.INFO else f.confidence},
     }
+    if check is not None:
+        sources = "\n".join(f"- {source}" for source in check.sources)
+        rule["fullDescription"] = {"text": check.what}
+        rule["help"] = {
+            "text": f"{check.what}\n\nWhy: {check.why}\n\nFix: {check.fix}\n\nSources:\n{sources}",
+            "markdown": f"{check.what}\n\n**Why.** {check.why}\n\n**Fix.** {check.fix}\n\n**Sources**\n\n{sources}\n",
+        }
+        address = next((w for s in check.sources for w in s.split() if w.startswith("https://")), "")
+        if address:
+            rule["helpUri"] = address.rstrip(".,;)")
+    return rule
 
 
-def _place(span: Span, report: Report, lines: tuple[str, ...]) -> dict[str, Any]:
-    own = span.source in {report.spec.source, report.card_source}
-    place: dict[str, Any] = {"artifactLocation": _location(report.card_source if own else span.source)}
-    if span.line > 0:
-        region: dict[str, Any] = {"startLine": span.line, "endLine": max(span.line, span.end_line)}
-        if span.column > 0 and span.end_column > 0:
-            # Spans include their last column; SARIF's endColumn is the one after it.
-            region |= {"startColumn": span.column, "endColumn": span.end_column + 1}
-        if own and span.line <= len(lines):
-            region["snippet"] = {"text": clean("\n".join(lines[span.line - 1 : max(span.line, span.end_line)]))}
-        place["region"] = region
-    return {"physicalLocation": place}
+def _notification(level: str, text: str, source: str, line: int) -> Json:
+    place: Json = {"artifactLocation": _location(source)}
+    if line > 0:
+        place["region"] = {"startLine": line}
+    return {"level": level, "message": {"text": one_line(text)}, "locations": [{"physicalLocation": place}]}
 
 
-def _location(source: str) -> dict[str, Any]:
+def _location(source: str) -> Json:
     path = source.replace("\\", "/")
     if path.startswith("/"):
-        return {"uri": f"file://{quote(path)}"}
-    return {"uri": quote(str(PurePosixPath(path)), safe="/"), "uriBaseId": "%SRCROOT%"}
+        return {"uri": f"file://{quote(path, errors='replace')}"}
+    name = quote(str(PurePosixPath(path)), safe="/", errors="replace")
+    return {"uri": name, "uriBaseId": "%SRCROOT%"}

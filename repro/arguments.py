@@ -1,0 +1,81 @@
+"""The command line's words: the arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repro import screen
+
+
+class Scales(StrEnum):
+    proxy = "proxy"
+    full = "full"
+
+
+class Formats(StrEnum):
+    text = "text"
+    json = "json"
+    yaml = "yaml"
+    md = "md"
+    html = "html"
+    sarif = "sarif"
+    github = "github"
+
+
+class Personas(StrEnum):
+    author = "author"
+    auditor = "auditor"
+
+
+class Severities(StrEnum):
+    info = "info"
+    low = "low"
+    medium = "medium"
+    high = "high"
+
+
+class Levels(StrEnum):
+    info = "info"
+    low = "low"
+    medium = "medium"
+    high = "high"
+    never = "never"
+
+
+CardArg = Annotated[str, typer.Argument(metavar="CARD", help="A model card: a Markdown file.")]
+Format = Annotated[Formats, typer.Option("--format", "-f", help="What to print on stdout.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")]
+Scale = Annotated[
+    Scales,
+    typer.Option(help="proxy: small stand-in model and data, minutes on a laptop; full: the recipe as stated."),
+]
+Assume = Annotated[
+    list[str] | None,
+    typer.Option("--assume", metavar="KEY=VALUE", help="Stands over what the card says; also STAGE.KEY=VALUE."),
+]
+Seed = Annotated[int | None, typer.Option(help="Training seed, standing over the card's.")]
+Seeds = Annotated[int | None, typer.Option("--seeds", min=1, max=20, help="How many runs, one a seed.")]
+SourceOpt = Annotated[
+    str,
+    typer.Option(
+        "--source", help="Where to look up parents' cards, configs and data: none, hub, or a FOLDER laid out like it."
+    ),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(help="The Hub's address (default: HF_ENDPOINT, else the public Hub); implies --source hub."),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
+Reports = Annotated[Path, typer.Option(help="Where reports are kept.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no announcements.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say more; show the traceback of an error.", callback=screen.be_verbose)
+]
+Samples = Annotated[int | None, typer.Option("--max-samples", min=1, help="At most so many held-out samples a task.")]
+ScorePublished = Annotated[
+    bool, typer.Option("--score-published", help="Download and score the published model whatever its size.")
+]

@@ -1,0 +1,145 @@
+"""The command `repro check`: its options, and what it shows on stdout and stderr."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repro import screen
+from repro.arguments import (
+    Endpoint,
+    Format,
+    Formats,
+    Levels,
+    Offline,
+    Output,
+    Personas,
+    Severities,
+    SourceOpt,
+    Verbose,
+)
+from repro.errors import UsageError
+
+if TYPE_CHECKING:
+    from repro.checked import CheckedCard, Refused
+    from repro.checking import Checking
+    from repro.inputs import Walked
+
+
+def check(
+    cards: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CARD...", help=r"Model cards: files, folders, - for standard input, ORG/NAME\[@REV] on the Hub."
+        ),
+    ],
+    select: Annotated[list[str] | None, typer.Option(help="Only these checks (R4, R401 or a slug).")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Do not run these checks.")] = None,
+    fail_on: Annotated[
+        Levels | None, typer.Option(help="Exit 10 when a finding is at least this grave (default: low).")
+    ] = None,
+    persona: Annotated[
+        Personas | None,
+        typer.Option(help="author (default): what to mend in the card; auditor: everything."),
+    ] = None,
+    min_severity: Annotated[Severities | None, typer.Option(help="Show nothing less grave.")] = None,
+    min_confidence: Annotated[Severities | None, typer.Option(help="Show nothing less sure.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A repro.toml or pyproject.toml (default: the nearest one upward from each card)."),
+    ] = None,
+    no_card_ignores: Annotated[
+        bool, typer.Option("--no-card-ignores", help="Do not let a card ask for checks to be ignored.")
+    ] = False,
+    stdin_filename: Annotated[str, typer.Option(help="The name of what comes on standard input.")] = "",
+    source: SourceOpt = "none",
+    endpoint: Endpoint = None,
+    offline: Offline = False,
+    format: Format = Formats.text,
+    output: Output = None,
+    verbose: Verbose = False,
+) -> int:
+    """The static audit alone: no torch; for editors, pre-commit and CI."""
+    from repro.checking import Checking
+    from repro.render.check_formats import CHECK_FORMATS
+
+    screen.only(format, "text", *CHECK_FORMATS)
+    screen.no_folder(output)
+    words = {"fail-on": fail_on, "persona": persona, "min-severity": min_severity, "min-confidence": min_confidence}
+    checking = Checking(
+        options=screen.options({**locals(), "select": tuple(select or ()), "ignore": tuple(ignore or ())}),
+        words={key: str(value) for key, value in words.items() if value is not None},
+        config_file=config,
+        stdin=_read_stdin,
+        stdin_filename=stdin_filename,
+    )
+    if format is Formats.text:
+        _show(checking, cards, verbose, output)
+    else:
+        _write(checking, cards, verbose, format, output)
+    return checking.exit_code
+
+
+def _show(checking: Checking, words: list[str], verbose: bool, output: Path | None) -> None:
+    """Text, each card as soon as it is checked."""
+    from repro.checked import CheckedCard
+    from repro.render.check_text import card_text, coloured, plain, summary
+
+    paint = coloured if output is None and screen.has_colour() else plain
+    width = screen.PLAIN_WIDTH if output is not None else screen.width()
+    parts: list[str] = []
+    for item in checking.run(words):
+        _tell(item, verbose)
+        if isinstance(item, CheckedCard):
+            text = card_text(item, width=width, paint=paint, verbose=verbose)
+            if output is not None:
+                parts.append(text)
+            elif text:
+                screen.emit(text, None)
+    _tell_idle(checking)
+    if checking.cards:
+        line = summary(checking.cards, num_refused=len(checking.refused), paint=paint, verbose=verbose)
+        screen.emit("".join([*parts, line]), output)
+
+
+def _write(checking: Checking, words: list[str], verbose: bool, format: str, output: Path | None) -> None:
+    """A format that needs every card before its first byte."""
+    from repro.render.check_formats import CHECK_FORMATS
+
+    for item in checking.run(words):
+        _tell(item, verbose)
+    run = checking.whole()
+    _tell_idle(checking)
+    if format == "html" and len(run.cards) != 1:
+        raise UsageError("the format html is one card's page", hint="give one card, or --format md")
+    screen.emit(CHECK_FORMATS[format](run), output)
+
+
+def _tell(item: CheckedCard | Refused | Walked, verbose: bool) -> None:
+    """On stderr: what could not be read, what did nothing, how many cards a folder holds."""
+    from repro.checked import CheckedCard, Refused
+    from repro.render.words import plural
+
+    if isinstance(item, Refused):
+        screen.failure(item.error, verbose)
+    elif isinstance(item, CheckedCard):
+        screen.warn(item.report.spec)
+        for problem in item.problems:
+            screen.say(f"warning: {problem.span}: {problem.message}")
+    elif item.num_cards:
+        others = f"; {plural(item.num_others, 'other Markdown file')} left out" if item.num_others else ""
+        screen.say(f"{item.name}: {plural(item.num_cards, 'model card')}{others}")
+
+
+def _tell_idle(checking: Checking) -> None:
+    for problem in checking.idle_wishes():
+        screen.say(f"warning: {problem.span}: {problem.message}")
+
+
+def _read_stdin() -> bytes:
+    from repro.files import MAX_CARD_BYTES
+
+    return sys.stdin.buffer.read(MAX_CARD_BYTES + 1)

@@ -1,0 +1,195 @@
+"""Findings as a terminal shows them: where, which check, the reason, the card's lines, the fix, and a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from repro.card import Span
+from repro.checked import CheckedCard
+from repro.finding import Finding, Persona, Severity
+from repro.render.places import card_lines
+from repro.render.safe_text import one_line
+from repro.render.source_lines import cells, shown_line
+from repro.render.words import plural
+
+MOST_PLACES = 4
+"""Places of one finding that are quoted; the others are named."""
+MOST_NAMED = 12
+MOST_LINES = 3
+"""Lines of one place that are quoted."""
+
+Paint = Callable[[str, str], str]
+"""(style, text) -> the text in that style: "bold", "dim", "gutter", "help", "good" or a severity's name."""
+
+_CODES = {
+    "bold": "1",
+    "dim": "2",
+    "gutter": "34",
+    "help": "36",
+    "good": "32",
+    "high": "1;31",
+    "medium": "1;33",
+    "low": "1;36",
+    "info": "1;34",
+}
+
+
+def coloured(style: str, text: str) -> str:
+    """For a terminal (ECMA-48 SGR)."""
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
+
+
+def plain(style: str, text: str) -> str:
+    """For everything else."""
+    return text
+
+
+def card_text(card: CheckedCard, *, width: int, paint: Paint = plain, verbose: bool = False) -> str:
+    """What is shown of one card before the summary; empty when there is nothing. Ends in an empty line."""
+    spec = card.report.spec
+    lines = card_lines(spec)
+    blocks = ["\n".join(_finding(f, card, lines, width, paint, verbose)) for f in card.findings]
+    everything = verbose or card.reader.persona is Persona.AUDITOR
+    if everything and card.unknown:
+        blocks.append("\n".join(_unknown(card, width, paint)))
+    listed = [(f, own) for f, own in card.ignored if own or everything]
+    if listed:
+        blocks.append("\n".join(_ignored(card, listed, width, paint)))
+    return "".join(f"{block}\n\n" for block in blocks)
+
+
+def summary(cards: Sequence[CheckedCard], *, num_refused: int = 0, paint: Paint = plain, verbose: bool = False) -> str:
+    """One line on everything that was checked."""
+    total = sum(len(c.findings) for c in cards)
+    counts = {s: sum(f.severity is s for c in cards for f in c.findings) for s in reversed(Severity)}
+    split = ", ".join(paint(s.value, f"{n} {s.value}") for s, n in counts.items() if n)
+    with_some = sum(bool(c.findings) for c in cards)
+    if total:
+        of = plural(len(cards), "card") if with_some == len(cards) else f"{with_some} of {plural(len(cards), 'card')}"
+        parts = [f"{paint('bold', plural(total, 'finding'))} ({split}) in {of}"]
+    else:
+        parts = [f"{paint('good', 'no findings')} in {plural(len(cards), 'card')}"]
+    unknown = sum(len(c.unknown) for c in cards)
+    everything = verbose or any(c.reader.persona is Persona.AUDITOR for c in cards)
+    if unknown:
+        parts.append(f"{unknown:,} cannot be told" + ("" if everything else " (-v says why)"))
+    ignored = sum(len(c.ignored) for c in cards)
+    if ignored:
+        by_cards = sum(own for c in cards for _, own in c.ignored)
+        parts.append(f"{ignored:,} ignored" + (f", {by_cards:,} of them by the card itself" if by_cards else ""))
+    hidden = sum(c.num_hidden for c in cards)
+    if hidden:
+        parts.append(f"{hidden:,} not shown to this reader")
+    if num_refused:
+        parts.append(paint("high", f"{plural(num_refused, 'input')} could not be checked"))
+    return "; ".join(parts) + "\n"
+
+
+def _finding(
+    finding: Finding, card: CheckedCard, lines: tuple[str, ...], width: int, paint: Paint, verbose: bool
+) -> Iterator[str]:
+    level = finding.severity.value
+    spans = tuple(_narrowed(span, finding, card, lines) for span in finding.spans)
+    where = _where(spans[0] if spans else Span(card.report.spec.source, 0, 0))
+    code = paint(level, f"{one_line(finding.code)} {level}")
+    yield f"{paint('bold', where)} {code} {one_line(finding.slug)}"
+    yield from wrapped(one_line(finding.message), width, "  ")
+    own = [s for s in spans if s.source == card.report.spec.source and 0 < s.line <= len(lines)]
+    quoted = own[:MOST_PLACES]
+    pad = max((len(str(_last_quoted(s, lines))) for s in quoted), default=2)
+    bar = f"{' ' * pad} {paint('gutter', '|')}"
+    if quoted:
+        yield bar
+    before = 0
+    for span in quoted:
+        if before and span.line > before + 1:
+            yield paint("gutter", "...")
+        for number in range(span.line, _last_quoted(span, lines) + 1):
+            many = span.end_line > span.line
+            shown = shown_line(
+                lines[number - 1], 0 if many else span.column, 0 if many else span.end_column, width - pad - 3
+            )
+            yield f"{paint('gutter', f'{number:>{pad}} |')} {shown.text}".rstrip()
+            if shown.mark_width and not many:
+                yield f"{bar} {' ' * shown.mark_start}{paint(level, '^' * shown.mark_width)}"
+        if span.end_line > _last_quoted(span, lines):
+            yield f"{bar} {paint('dim', f'... to line {span.end_line}')}"
+        before = span.end_line
+    if quoted:
+        yield bar
+    others = [*own[MOST_PLACES:], *(s for s in spans[1:] if s not in own)]
+    if others:
+        yield from wrapped(_also(others, card.report.spec.source), width, f"{' ' * pad} = also: ", "also", paint)
+    if finding.fix:
+        yield from wrapped(one_line(finding.fix), width, f"{' ' * pad} = help: ", "help", paint)
+    sure = "" if finding.confidence is Severity.HIGH else f"confidence {finding.confidence.value}; "
+    yield f"{' ' * pad} {paint('dim', f'= note: {sure}repro explain {one_line(finding.code)}')}"
+
+
+def _narrowed(span: Span, finding: Finding, card: CheckedCard, lines: tuple[str, ...]) -> Span:
+    """A span of a whole line, narrowed to the printed value of the claim that the finding bears on, where it stands
+    there once."""
+    if span.column or span.end_line != span.line or not finding.claims or not 0 < span.line <= len(lines):
+        return span
+    line = lines[span.line - 1]
+    for claim_id in finding.claims:
+        claim = card.report.spec.claim(claim_id)
+        if claim is not None and claim.span.line == span.line and claim.printed and line.count(claim.printed) == 1:
+            column = line.index(claim.printed) + 1
+            return Span(span.source, span.line, span.line, column, column + len(claim.printed) - 1)
+    return span
+
+
+def _last_quoted(span: Span, lines: tuple[str, ...]) -> int:
+    return min(max(span.line, span.end_line), span.line + MOST_LINES - 1, len(lines))
+
+
+def _where(span: Span) -> str:
+    column = f":{span.column}" if span.line and span.column else ""
+    return one_line(f"{span.source}:{span.line}{column}" if span.line else span.source)
+
+
+def _also(spans: list[Span], source: str) -> str:
+    named = [f"line {s.line}" if s.source == source else one_line(str(s)) for s in spans[:MOST_NAMED]]
+    more = f" and {len(spans) - MOST_NAMED} more" if len(spans) > MOST_NAMED else ""
+    return ", ".join(named) + more
+
+
+def _unknown(card: CheckedCard, width: int, paint: Paint) -> Iterator[str]:
+    yield f"{paint('bold', one_line(card.report.spec.source))} cannot be told:"
+    together: dict[str, list[str]] = {}
+    for f in card.unknown:
+        codes = together.setdefault(one_line(f.message), [])
+        if f.code not in codes:
+            codes.append(f.code)
+    for message, codes in together.items():
+        yield from wrapped(message, width, f"  {' '.join(codes)} ", "dim", paint)
+
+
+def _ignored(card: CheckedCard, listed: list[tuple[Finding, bool]], width: int, paint: Paint) -> Iterator[str]:
+    yield f"{paint('bold', one_line(card.report.spec.source))} ignored:"
+    for f, own in listed:
+        where = f":{f.spans[0].line}" if f.spans and f.spans[0].source == card.report.spec.source else ""
+        by = "by the card itself" if own else "by the configuration"
+        line = f"line {where[1:]}, " if where else ""
+        yield from wrapped(
+            f"{one_line(f.slug)} ({line}{f.outcome.value}), {by}: {one_line(f.ignored)}",
+            width,
+            f"  {one_line(f.code)} ",
+            "dim",
+            paint,
+        )
+
+
+def wrapped(text: str, width: int, lead: str, style: str = "", paint: Paint = plain) -> Iterator[str]:
+    """`text` in lines of at most `width` cells, the first after `lead`, the others below its end."""
+    indent = " " * min(len(lead), 12)
+    first = paint("help" if style in ("help", "also") else style, lead) if style else lead
+    line, room = "", max(width - len(lead), 20)
+    start = first
+    for word in text.split(" "):
+        if line and cells(line) + 1 + cells(word) > room:
+            yield f"{start}{line}"
+            start, line, room = indent, "", max(width - len(indent), 20)
+        line = f"{line} {word}" if line else word
+    yield f"{start}{line}".rstrip()

@@ -42,15 +42,24 @@ class Crew(Generic[R, A]):
     """`jobs` processes that apply `work(row)` to rows; use it as a context manager.
 
     `work` goes to fresh processes, so it must be picklable. `lost(row, why)` is the answer for a row whose process
-    took more than `limit` seconds of processor time over it, or ended.
+    took more than `limit` seconds of processor time over it, or ended. `prepare` is called once in each process, and
+    its time counts for no row.
     """
 
-    def __init__(self, jobs: int, work: Callable[[R], A], lost: Callable[[R, str], A], limit: float) -> None:
+    def __init__(
+        self,
+        jobs: int,
+        work: Callable[[R], A],
+        lost: Callable[[R, str], A],
+        limit: float,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._jobs = jobs
         self._work = work
         self._lost = lost
         self._limit = limit
+        self._prepare = prepare
         self._hands: list[_Hand[R]] = []
 
     def __enter__(self) -> Crew[R, A]:
@@ -102,7 +111,9 @@ class Crew(Generic[R, A]):
 
     def _hire(self) -> _Hand[R]:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._work, self._limit), daemon=True)
+        process = self._context.Process(
+            target=_serve, args=(theirs, self._work, self._limit, self._prepare), daemon=True
+        )
         process.start()
         theirs.close()
         return _Hand(ours, process)
@@ -180,15 +191,17 @@ def _why(code: int | None, limit: float, seconds: float) -> str:
     return f"the process that read it ended (exit {code})"
 
 
-def _serve(connection: Connection, work: Callable[[R], A], limit: float) -> None:
+def _serve(connection: Connection, work: Callable[[R], A], limit: float, prepare: Callable[[], None] | None) -> None:
     """The life of a process: answer rows until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by the one that leads
     if _LIMIT_SIGNAL is not None:
         # The default action ends the process from outside Python: also where a loop in C never comes back, and also
         # when nobody is left who would notice.
         signal.signal(_LIMIT_SIGNAL, signal.SIG_DFL)
+    if prepare is not None:
+        prepare()
     with contextlib.suppress(EOFError, OSError):
-        connection.send(None)  # imports are done: from here on time counts
+        connection.send(None)  # from here on time counts
         while True:
             for row in connection.recv():
                 _alarm(limit)

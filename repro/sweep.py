@@ -71,6 +71,7 @@ def sweep(source: Path, options: SweepOptions, observer: Observer = ignore) -> S
         parts.join(name, options.output / f"{name}.parquet")
     summary = summarise(
         options.output / f"{CARDS}.parquet",
+        options.output / f"{FINDINGS}.parquet",
         checks,
         source=str(source),
         tool_version=__version__,
@@ -102,7 +103,8 @@ def _work(source: Path, options: SweepOptions, parts: Parts, observer: Observer)
             yield row
 
     held: dict[int, list[Swept]] = defaultdict(list)
-    with Crew[Row, Swept](options.jobs, Sweeper(options.asked), lost, options.seconds_per_card) as crew:
+    sweeper = Sweeper(options.asked)
+    with Crew[Row, Swept](options.jobs, sweeper, lost, options.seconds_per_card, sweeper.prepare) as crew:
         for swept in crew.answers(rows()):
             done += 1
             piece = swept.number // options.piece

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from repro.finding import Outcome, Severity
+from repro.finding import Finding, Outcome, Severity
 from repro.row import Row
+from repro.spec import Spec
 
 LONGEST_MESSAGE = 400
+UNREAD = "unread"
+"""Stands for a check's code, and for an outcome, where a place of the card could not be read."""
+MOST_UNREAD = 50
+"""Places of one card that are kept: a hostile one has thousands."""
 _RANK = {Outcome.NOT_APPLICABLE: 0, Outcome.PASS: 1, Outcome.UNKNOWN: 2, Outcome.FAIL: 3}
 """What a check found on a card is the worst of its outcomes."""
 
@@ -24,7 +30,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class FoundLine:
-    """A finding that failed or could not tell, as a row of the findings' table."""
+    """A finding that failed or could not tell, or a place that could not be read: a row of the findings' table."""
 
     code: str
     severity: str
@@ -48,7 +54,10 @@ class Swept:
     language: str = ""
     seconds: float = 0.0
     """Processor time of reading and checking."""
-    completeness: float | None = None
+    making: str = ""
+    """How the model came to be, as far as its card tells."""
+    completeness: int | None = None
+    """0 to 100; None where there is nothing to regenerate."""
     problems: int = 0
     """Places of the card that could not be read."""
     outcomes: tuple[tuple[str, str], ...] = ()
@@ -81,6 +90,7 @@ class Sweeper:
 
     def _sweep(self, row: Row) -> Swept:
         from repro.check.checker import run_checks
+        from repro.check.completeness import completeness
         from repro.gather.gatherer import gather
         from repro.read.reader import read
 
@@ -88,6 +98,7 @@ class Sweeper:
         card, spec = read(row.data, row.place)
         evidence = gather(spec, None, lambda data, name: read(data, name)[1])
         findings = run_checks(spec, evidence, select=self.asked.select, ignore=self.asked.ignore)
+        complete = completeness(spec, evidence)
         seconds = time.process_time() - started
         worst: dict[str, Outcome] = {}
         for found in findings:
@@ -103,17 +114,25 @@ class Sweeper:
             dialect=spec.dialect,
             language=", ".join(language) if isinstance(language, tuple) else str(language or ""),
             seconds=round(seconds, 6),
+            making=complete.making.value,
+            completeness=complete.score,
             problems=len(spec.problems),
             outcomes=tuple((code, outcome.value) for code, outcome in worst.items()),
-            findings=tuple(
-                FoundLine(
-                    f.code,
-                    f.severity.value,
-                    f.outcome.value,
-                    f.spans[0].line if f.spans else 0,
-                    f.message[:LONGEST_MESSAGE],
-                )
-                for f in findings
-                if f.outcome in {Outcome.FAIL, Outcome.UNKNOWN}
-            ),
+            findings=(*_unread(spec), *_found(findings)),
         )
+
+    def prepare(self) -> None:
+        """Load everything that reading and checking need, so that no card pays for it."""
+        self(Row(-1, "", "warm-up", b"# Title\n\n```python\nprint(1)\n```\n"))
+
+
+def _unread(spec: Spec) -> Iterator[FoundLine]:
+    for problem in spec.problems[:MOST_UNREAD]:
+        yield FoundLine(UNREAD, "", UNREAD, problem.span.line, problem.message[:LONGEST_MESSAGE])
+
+
+def _found(findings: tuple[Finding, ...]) -> Iterator[FoundLine]:
+    for f in findings:
+        if f.outcome in {Outcome.FAIL, Outcome.UNKNOWN}:
+            line = f.spans[0].line if f.spans else 0
+            yield FoundLine(f.code, f.severity.value, f.outcome.value, line, f.message[:LONGEST_MESSAGE])

@@ -29,12 +29,19 @@ def to_markdown(summary: Summary) -> str:
             ("dialect", "cards", "share", "completeness: first quartile", "median", "third quartile"),
             ((_safe(d.dialect), f"{d.cards:,}", _percent(d.share), *_quartiles(d.completeness)) for d in s.dialects),
         ),
+        "## How the models came to be, as far as their cards tell",
+        _table(("making", "cards"), ((_safe(name), f"{count:,}") for name, count in s.makings.items())),
         "## Slowest cards",
         _table(
             ("card", "where", "bytes", "seconds"),
             ((_safe(c.id), _safe(c.place), f"{c.bytes:,}", f"{c.seconds:.3f}") for c in s.slowest),
         ),
     ]  # fmt: skip
+    if s.unread_places:
+        parts += [
+            "## Places of cards that could not be read",
+            _table(("reason", "places"), ((_safe(reason), f"{count:,}") for reason, count in s.unread_places.items())),
+        ]
     if s.errors:
         parts += [
             "## Rows that could not be read",
@@ -58,7 +65,7 @@ def _overview(s: Summary) -> str:
     ]
     if s.completeness is not None:
         first, median, third = _quartiles(s.completeness)
-        lines.insert(2, f"- Completeness: median {median}, half of the cards between {first} and {third}.")
+        lines.insert(2, f"- Completeness (0 to 100): median {median}, half of the cards between {first} and {third}.")
     return "\n".join(lines)
 
 
@@ -78,4 +85,4 @@ def _percent(share: float) -> str:
 def _quartiles(values: Quartiles | None) -> tuple[str, str, str]:
     if values is None:
         return "", "", ""
-    return _percent(values.first), _percent(values.median), _percent(values.third)
+    return f"{values.first:g}", f"{values.median:g}", f"{values.third:g}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.finding import Check, Outcome
+from repro.sweep_card import UNREAD
 from repro.sweep_tables import batches
 
 SCHEMA_VERSION = 1
@@ -20,11 +21,12 @@ REASONS = 200
 DISTINCT = 200_000
 """Different texts that are told apart: more than that are too many to remember."""
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 @dataclass(frozen=True, slots=True)
 class Quartiles:
-    """A quarter, a half and three quarters of the values are at or below these."""
+    """A quarter, a half and three quarters of the values, 0 to 100, are at or below these."""
 
     first: float
     median: float
@@ -88,7 +90,11 @@ class Summary:
     first_errors: tuple[str, ...]
     """The first rows that could not be read, each with its place and its own reason."""
     dialects: tuple[DialectShare, ...]
+    makings: Mapping[str, int]
+    """Cards by how their model came to be."""
     completeness: Quartiles | None
+    unread_places: Mapping[str, int]
+    """Places of cards that could not be read, by reason; numbers and quoted words of a reason are N and '...'."""
     checks: tuple[CheckShare, ...]
     """By share, largest first."""
     severities: Mapping[str, int]
@@ -124,13 +130,14 @@ class _Spread:
 
 
 def summarise(
-    cards: Path, checks: Sequence[Check], *, source: str, tool_version: str, options: Mapping[str, Any]
+    cards: Path, findings: Path, checks: Sequence[Check], *, source: str, tool_version: str, options: Mapping[str, Any]
 ) -> Summary:
-    """The summary of a sweep's table of cards, in one pass."""
+    """The summary of a sweep's two tables, in one pass over each."""
     outcomes: dict[str, Counter[str]] = {check.code: Counter() for check in checks}
     dialects: Counter[str] = Counter()
-    by_dialect: dict[str, _Spread] = defaultdict(lambda: _Spread(0.001))
-    complete, times = _Spread(0.001), _Spread(0.0001)
+    makings: Counter[str] = Counter()
+    by_dialect: dict[str, _Spread] = defaultdict(lambda: _Spread(1))
+    complete, times = _Spread(1), _Spread(0.0001)
     errors: Counter[str] = Counter()
     first_errors: list[str] = []
     severities: Counter[str] = Counter()
@@ -139,17 +146,18 @@ def summarise(
     rows = failing = troubled = 0
     seconds = 0.0
     names = ("info", "low", "medium", "high")
-    columns = ["number", "id", "place", "error", "sha256", "dialect", "bytes", "seconds", "completeness", "problems"]
+    columns = ["number", "id", "place", "error", "sha256", "dialect", "bytes", "seconds", "making",
+               "completeness", "problems"]  # fmt: skip
     for batch in batches(cards, [*columns, *names, *outcomes]):
         for i in range(len(batch["id"])):
             rows += 1
             if error := batch["error"][i]:
-                reason = _NUMBERS.sub("N", error)
-                errors[reason if reason in errors or len(errors) < REASONS else "other reasons"] += 1
+                _count(errors, error)
                 if len(first_errors) < SLOWEST:
                     first_errors.append(f"{batch['place'][i]}: {error}")
                 continue
             dialects[batch["dialect"][i] or ""] += 1
+            makings[batch["making"][i] or ""] += 1
             if len(texts) < DISTINCT:
                 texts.add(bytes.fromhex(batch["sha256"][i])[:8])
             took = batch["seconds"][i]
@@ -194,16 +202,36 @@ def summarise(
         distinct=len(texts),
         with_failures=failing,
         with_problems=troubled,
-        errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
+        errors=_by_count(errors),
         first_errors=tuple(first_errors),
         dialects=tuple(
             DialectShare(name, count, share(count), by_dialect[name].quartiles if name in by_dialect else None)
             for name, count in sorted(dialects.items(), key=lambda item: (-item[1], item[0]))
         ),
+        makings=_by_count(makings),
         completeness=complete.quartiles,
+        unread_places=_unread_places(findings),
         checks=tuple(sorted(shares, key=lambda s: (-s.failed, s.code))),
         severities={name: severities[name] for name in reversed(names)},
         seconds=round(seconds, 3),
         median_ms=round(times.at(0.5) * 1000, 3),
         slowest=tuple(card for _, _, card in sorted(slowest, key=lambda entry: (-entry[0], entry[1]))),
     )
+
+
+def _count(reasons: Counter[str], words: str) -> None:
+    reason = _NUMBERS.sub("N", _QUOTED.sub("'...'", words))
+    reasons[reason if reason in reasons or len(reasons) < REASONS else "other reasons"] += 1
+
+
+def _by_count(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _unread_places(findings: Path) -> dict[str, int]:
+    reasons: Counter[str] = Counter()
+    for batch in batches(findings, ["code", "message"]):
+        for code, message in zip(batch["code"], batch["message"], strict=True):
+            if code == UNREAD:
+                _count(reasons, message)
+    return _by_count(reasons)

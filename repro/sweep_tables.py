@@ -48,7 +48,8 @@ def cards_schema(codes: Sequence[str]) -> Any:
             ("language", words),
             ("bytes", pa.int64()),
             ("seconds", pa.float64()),
-            ("completeness", pa.float64()),
+            ("making", words),
+            ("completeness", pa.int32()),
             ("problems", pa.int32()),
             *((severity.value, pa.int32()) for severity in Severity),
             *((code, words) for code in codes),
@@ -57,7 +58,8 @@ def cards_schema(codes: Sequence[str]) -> Any:
 
 
 def findings_schema() -> Any:
-    """One row a finding that failed or could not tell; `number` and `id` are the card's."""
+    """One row a finding that failed or could not tell, or a place that could not be read (code and outcome "unread");
+    `number` and `id` are the card's."""
     import pyarrow as pa
 
     words = pa.dictionary(pa.int32(), pa.string())
@@ -87,6 +89,7 @@ def _card_rows(swept: Sequence[Swept], codes: Sequence[str]) -> Iterator[dict[st
             "language": card.language or None,
             "bytes": card.bytes,
             "seconds": card.seconds if read else None,
+            "making": card.making or None,
             "completeness": card.completeness,
             "problems": card.problems if read else None,
             **{severity.value: card.count(severity) if read else None for severity in Severity},
@@ -118,8 +121,8 @@ class Parts:
 
         rows = sorted(swept, key=lambda card: card.number)
         found = [
-            {"number": c.number, "id": c.id, "code": f.code, "severity": f.severity, "outcome": f.outcome,
-             "line": f.line, "message": f.message}
+            {"number": c.number, "id": c.id, "code": f.code, "outcome": f.outcome,
+             "severity": f.severity or None, "line": f.line, "message": f.message}
             for c in rows for f in c.findings
         ]  # fmt: skip
         tables = (

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from repro.checking import Checking
     from repro.inputs import Walked
 
+MOST_GAPS = 5
+"""Missing facts that are named of a card that is checked alone."""
+
 
 def check(
     cards: Annotated[
@@ -90,11 +93,12 @@ def _show(checking: Checking, words: list[str], verbose: bool, output: Path | No
 
     paint = coloured if output is None and screen.has_colour() else plain
     width = screen.PLAIN_WIDTH if output is not None else screen.width()
+    alone = len(words) == 1 and not Path(words[0]).is_dir()
     parts: list[str] = []
     for item in checking.run(words):
         _tell(item, verbose)
         if isinstance(item, CheckedCard):
-            text = card_text(item, width=width, paint=paint, verbose=verbose)
+            text = card_text(item, width=width, paint=paint, verbose=verbose, most_gaps=MOST_GAPS if alone else 0)
             if output is not None:
                 parts.append(text)
             elif text:

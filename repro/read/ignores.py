@@ -35,6 +35,19 @@ def card_ignores(card: Card) -> tuple[Ignore, ...]:
     return tuple(found)
 
 
+def without_wishes(text: str, ignores: tuple[Ignore, ...]) -> str:
+    """The text with these comments blank, every other character in its place: a reason's words are no words of the
+    card ("the seed is lost" states no seed)."""
+    if not ignores:
+        return text
+    lines = text.split("\n")
+    for span in {wish.span for wish in ignores}:
+        line = lines[span.line - 1]
+        blank = " " * (span.end_column - span.column + 1)
+        lines[span.line - 1] = line[: span.column - 1] + blank + line[span.end_column :]
+    return "\n".join(lines)
+
+
 def _lines_of_code(card: Card) -> frozenset[int]:
     return frozenset(
         number

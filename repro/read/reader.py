@@ -10,7 +10,7 @@ from repro.read.code_blocks import code_blocks
 from repro.read.dialects import dialect_of
 from repro.read.document import document
 from repro.read.identity import identity_facts
-from repro.read.ignores import card_ignores
+from repro.read.ignores import card_ignores, without_wishes
 from repro.read.markdown import read_card
 from repro.read.own_section import authors_blocks, authors_text, own_lines
 from repro.read.stages import assign
@@ -37,6 +37,7 @@ def read_spec(card: Card) -> Spec:
     facts = identity_facts(doc, gathered)
     assignment = assign(doc, gathered, facts)
     code = code_blocks(doc)
+    ignores = card_ignores(card)
     return Spec(
         source=card.source,
         name=card.name,
@@ -47,6 +48,6 @@ def read_spec(card: Card) -> Spec:
         claims=claims(doc, gathered, assignment, facts, code, dialect.trainer_logs),
         code=code,
         problems=card.problems + gathered.problems,
-        text=authors_text(card.text, own_lines(card.text)),
-        ignores=card_ignores(card),
+        text=without_wishes(authors_text(card.text, own_lines(card.text)), ignores),
+        ignores=ignores,
     )

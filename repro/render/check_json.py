@@ -7,6 +7,7 @@ from typing import Any
 
 from repro.card import Problem, Span
 from repro.checked import CheckedCard, CheckRun, Refused
+from repro.completeness import Completeness
 from repro.finding import Edit, Finding, Outcome, Persona, Severity
 from repro.report import plain_json
 
@@ -48,6 +49,7 @@ def _card(card: CheckedCard) -> dict[str, Any]:
         ],
         "not_shown": card.num_hidden,
         "passed": passed,
+        "completeness": _completeness(report.completeness),
         "unreadable": [_problem(p) for p in report.spec.problems],
         "problems": [_problem(p) for p in card.problems],
     }
@@ -68,6 +70,30 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "places": [_span(span) for span in finding.spans],
         "claims": list(finding.claims),
         "edits": [_edit(edit) for edit in finding.edits],
+    }
+
+
+def _completeness(found: Completeness | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "score": found.score,
+        "making": found.making.value,
+        "told": found.told,
+        "asked": found.asked,
+        "gaps": [
+            {
+                "key": gap.key,
+                "label": gap.label,
+                "stage": gap.stage,
+                "points": gap.points,
+                "place": _span(gap.span),
+                "where": gap.where,
+                "why": gap.why,
+                "assumed": gap.assumed,
+            }
+            for gap in found.gaps
+        ],
     }
 
 
@@ -138,6 +164,16 @@ def check_json_schema() -> dict[str, Any]:
             _object({"line": count, "column": count, "end_column": count, "old": text, "new": text}),
         ),
     }
+    gap = dict.fromkeys(("key", "label", "stage", "where", "why", "assumed"), text)
+    completeness = _object(
+        {
+            "score": {"type": ["integer", "null"], "minimum": 0, "maximum": 100},
+            "making": text,
+            "told": count,
+            "asked": count,
+            "gaps": every(_object({**gap, "points": {"type": "number"}, "place": place})),
+        }
+    )
     card = {
         "path": text,
         "uri": text,
@@ -159,6 +195,7 @@ def check_json_schema() -> dict[str, Any]:
         ),
         "not_shown": count,
         "passed": count,
+        "completeness": {"anyOf": [{"type": "null"}, completeness]},
         "unreadable": every(problem),
         "problems": every(problem),
     }

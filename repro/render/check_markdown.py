@@ -5,6 +5,7 @@ from __future__ import annotations
 from repro.checked import CheckedCard, CheckRun
 from repro.finding import Finding
 from repro.render.check_text import summary
+from repro.render.gap_rows import gap_rows, score_text
 from repro.render.safe_text import markdown_code, markdown_text, one_line, short
 from repro.render.words import SEVERITIES
 
@@ -51,6 +52,15 @@ def _card(card: CheckedCard, *, alone: bool) -> list[str]:
             by = "by the card itself" if own else "by the configuration"
             parts.append(f"- {f.code} {markdown_code(f.slug)}, {by}: {markdown_text(short(f.ignored, LONGEST))}")
         parts.append("")
+    if card.report.completeness is not None and (rows := gap_rows(card.report.completeness)):
+        told = score_text(card.report.completeness)
+        parts += [f"<details><summary>{markdown_text(card.report.spec.source)}: {markdown_text(told)}</summary>\n"]
+        parts += ["| adds | missing | where | why |", "|---|---|---|---|"]
+        for row in rows[:MOST_ROWS]:
+            where = f"line {row.line}, {row.where}" if row.line else row.where
+            texts = (row.points, row.label, where, row.why)
+            parts.append(f"| {' | '.join(markdown_text(text) for text in texts)} |")
+        parts.append("\n</details>\n")
     if card.unknown:
         name = markdown_text(card.report.spec.source)
         parts += [f"<details><summary>{name}: {len(card.unknown)} cannot be told</summary>\n"]

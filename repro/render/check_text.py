@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from repro.card import Span
 from repro.checked import CheckedCard
 from repro.finding import Finding, Persona, Severity
+from repro.render.gap_rows import advice, gap_rows, range_text, score_text
 from repro.render.places import card_lines
 from repro.render.safe_text import one_line
 from repro.render.source_lines import cells, shown_line
@@ -44,8 +45,11 @@ def plain(style: str, text: str) -> str:
     return text
 
 
-def card_text(card: CheckedCard, *, width: int, paint: Paint = plain, verbose: bool = False) -> str:
-    """What is shown of one card before the summary; empty when there is nothing. Ends in an empty line."""
+def card_text(card: CheckedCard, *, width: int, paint: Paint = plain, verbose: bool = False, most_gaps: int = 0) -> str:
+    """What is shown of one card before the summary; empty when there is nothing. Ends in an empty line.
+
+    `most_gaps` missing facts are named, all to who wants to see everything.
+    """
     spec = card.report.spec
     lines = card_lines(spec)
     blocks = ["\n".join(_finding(f, card, lines, width, paint, verbose)) for f in card.findings]
@@ -55,7 +59,8 @@ def card_text(card: CheckedCard, *, width: int, paint: Paint = plain, verbose: b
     listed = [(f, own) for f, own in card.ignored if own or everything]
     if listed:
         blocks.append("\n".join(_ignored(card, listed, width, paint)))
-    return "".join(f"{block}\n\n" for block in blocks)
+    gaps = list(_gaps(card, None if everything else most_gaps, width, paint))
+    return "".join(f"{block}\n\n" for block in [*blocks, *(["\n".join(gaps)] if gaps else [])])
 
 
 def summary(cards: Sequence[CheckedCard], *, num_refused: int = 0, paint: Paint = plain, verbose: bool = False) -> str:
@@ -80,6 +85,10 @@ def summary(cards: Sequence[CheckedCard], *, num_refused: int = 0, paint: Paint 
     hidden = sum(c.num_hidden for c in cards)
     if hidden:
         parts.append(f"{hidden:,} not shown to this reader")
+    told = [c.report.completeness for c in cards if c.report.completeness is not None]
+    scores = [t.score for t in told if t.score is not None]
+    if scores:
+        parts.append(advice(told[0]) if len(cards) == 1 else range_text(scores))
     if num_refused:
         parts.append(paint("high", f"{plural(num_refused, 'input')} could not be checked"))
     return "; ".join(parts) + "\n"
@@ -164,6 +173,19 @@ def _unknown(card: CheckedCard, width: int, paint: Paint) -> Iterator[str]:
             codes.append(f.code)
     for message, codes in together.items():
         yield from wrapped(message, width, f"  {' '.join(codes)} ", "dim", paint)
+
+
+def _gaps(card: CheckedCard, most: int | None, width: int, paint: Paint) -> Iterator[str]:
+    found = card.report.completeness
+    rows = gap_rows(found)
+    if found is None or most == 0 or not rows:
+        return
+    shown = rows if most is None else rows[:most]
+    head = "to add:" if len(shown) == len(rows) else f"the weightiest {len(shown)} of {len(rows)} to add:"
+    yield from wrapped(f"{score_text(found)}; {head}", width, f"{paint('bold', one_line(card.report.spec.source))} ")
+    for row in shown:
+        place = f"line {row.line}, {row.where}" if row.line else row.where
+        yield from wrapped(f"{row.label} ({place})", width, f"  {row.points:>5} ", "help", paint)
 
 
 def _ignored(card: CheckedCard, listed: list[tuple[Finding, bool]], width: int, paint: Paint) -> Iterator[str]:

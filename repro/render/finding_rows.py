@@ -31,6 +31,8 @@ class FindingRow:
     places: tuple[Place, ...]
     claims: tuple[tuple[str, str], ...]
     """(claim's id, anchor of its row or empty)."""
+    ignored: str
+    """The reason for which somebody ignores it, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,24 @@ class Highlight:
 
 
 def rows_with(report: Report, outcome: Outcome, lines: tuple[str, ...]) -> tuple[FindingRow, ...]:
-    """The findings with that outcome, gravest first, then by code."""
+    """The findings with that outcome that nobody ignores, gravest first, then by code."""
+    return _rows(report, [f for f in report.findings if f.outcome is outcome and not f.ignored], lines)
+
+
+def ignored_rows(report: Report, lines: tuple[str, ...]) -> tuple[FindingRow, ...]:
+    """The findings that somebody ignores, gravest first, then by code."""
+    return _rows(report, [f for f in report.findings if f.ignored], lines)
+
+
+def _rows(report: Report, findings: list[Finding], lines: tuple[str, ...]) -> tuple[FindingRow, ...]:
     known = anchors(report)
-    found = sorted(
-        (f for f in report.findings if f.outcome is outcome), key=lambda f: (-f.severity.rank, f.code, f.message)
-    )
+    found = sorted(findings, key=lambda f: (-f.severity.rank, f.code, f.message))
     return tuple(_row(report, f, lines, known) for f in found)
 
 
 def finding_tally(report: Report) -> dict[Outcome, int]:
-    """How many findings have each outcome."""
-    outcomes = [f.outcome for f in report.findings]
+    """How many findings have each outcome, without those that somebody ignores."""
+    outcomes = [f.outcome for f in report.findings if not f.ignored]
     return {o: outcomes.count(o) for o in Outcome}
 
 
@@ -102,4 +111,5 @@ def _row(report: Report, finding: Finding, lines: tuple[str, ...], known: dict[s
         fix=finding.fix,
         places=tuple(p for p in found if p is not None),
         claims=tuple((claim, known.get(claim, "")) for claim in finding.claims),
+        ignored=finding.ignored,
     )

@@ -11,7 +11,8 @@ from repro.card import Span
 from repro.comparison import Verdict
 from repro.finding import Outcome
 from repro.plan import Command, Scale, Scaled
-from repro.render.finding_rows import FindingRow, Highlight, finding_tally, highlights, rows_with
+from repro.render.finding_rows import FindingRow, Highlight, finding_tally, highlights, ignored_rows, rows_with
+from repro.render.gap_rows import GapRow, gap_rows, score_text
 from repro.render.ledger import Chip, LedgerGroup, LedgerRow, ledger_chips, ledger_groups, tested_rows, untested_groups
 from repro.render.places import MAX_LINES, Line, card_lines, numbered
 from repro.render.plan_rows import SCALES, CostRow, StageRows, cost, plan_stages
@@ -77,8 +78,12 @@ class View:
     failures: tuple[FindingRow, ...]
     unknowns: tuple[FindingRow, ...]
     passed: tuple[FindingRow, ...]
+    ignored: tuple[FindingRow, ...]
     checks: str
     """"31 checks: 8 found something, 5 cannot tell, 18 passed"."""
+    completeness: str
+    """"completeness 71/100: 26 of 38 facts ... are told"; empty when it was not asked."""
+    gaps: tuple[GapRow, ...]
     stages: tuple[StageRows, ...]
     recipe: str
     scaled: tuple[Scaled, ...]
@@ -135,7 +140,10 @@ def view(report: Report) -> View:
         failures=rows_with(report, Outcome.FAIL, lines),
         unknowns=rows_with(report, Outcome.UNKNOWN, lines),
         passed=rows_with(report, Outcome.PASS, lines),
+        ignored=ignored_rows(report, lines),
         checks=checks_text(report),
+        completeness="" if report.completeness is None else score_text(report.completeness),
+        gaps=gap_rows(report.completeness),
         stages=() if plan is None else plan_stages(plan, spec, lines),
         recipe="" if plan is None else plan.recipe,
         scaled=() if plan is None else plan.scaled,

@@ -61,7 +61,7 @@ def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
         bare = without_html(content) if block.kind is BlockKind.HTML else content
         flags = _FLAG.findall(bare) if "--" in bare else []
         if flags:
-            pairs.extend((first + offset, label, value) for label, value in flags)
+            pairs.extend((first + offset, label, value.strip("\"'")) for label, value in flags)
         elif not bare.lstrip().startswith(("#", "//", "{", "-")) and (match := _SETTING.match(bare)):
             value = re.sub(r"\s+#.*$", "", match["value"]).strip("\"',")
             pairs.append((first + offset, match["label"].strip("\"'"), value))

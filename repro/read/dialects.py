@@ -13,7 +13,7 @@ from repro.read.merges import read_merges
 from repro.read.metrics import read_metric_tables
 from repro.read.model_index import read_model_index
 from repro.read.pipeline_diagram import read_pipelines
-from repro.read.prose import read_prose
+from repro.read.prose import read_prose, without_loose
 from repro.read.scores import read_scores
 from repro.read.stage_data import read_named_base, read_trainer_data
 from repro.read.statement import Gathered
@@ -52,7 +52,7 @@ class Dialect:
         gathered = Gathered()
         for extractor in self.extractors:
             gathered += extractor(doc)
-        return gathered + read_named_base(doc, gathered)
+        return without_loose(gathered + read_named_base(doc, gathered))
 
 
 def _is_axolotl(card: Card) -> bool:

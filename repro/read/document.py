@@ -38,11 +38,13 @@ _NOT_TRAINING = re.compile(
 )  # fmt: skip
 _ORDINALS = {
     "first": 1, "second": 2, "third": 3, "1st": 1, "2nd": 2, "3rd": 3,
-    "1": 1, "2": 2, "3": 3, "4": 4, "one": 1, "two": 2, "three": 3, "i": 1, "ii": 2, "iii": 3,
+    "1": 1, "2": 2, "3": 3, "4": 4,
+    "一": 1, "二": 2, "三": 3, "one": 1, "two": 2, "three": 3, "i": 1, "ii": 2, "iii": 3,
 }  # fmt: skip
 _NUMBERED = re.compile(
     r"\b(?:(first|second|third|1st|2nd|3rd)\s+(?:training|stage|phase|round|run|fine-?tuning)"
-    r"|(?:stage|phase|round)\s*#?(\d|one|two|three|i{1,3})\b)",
+    r"|(?:stage|phase|round)\s*#?(\d|one|two|three|i{1,3})\b)"
+    r"|第\s*([一二三123])\s*(?:阶段|階段|段階|ステージ)",
     re.IGNORECASE,
 )
 
@@ -157,7 +159,7 @@ def stage_in(text: str) -> str:
     if method := method_of(text):
         return method
     if numbered := _NUMBERED.search(text):
-        return f"#{_ORDINALS.get((numbered.group(1) or numbered.group(2)).lower(), 1)}"
+        return f"#{_ORDINALS.get(next(filter(None, numbered.groups())).lower(), 1)}"
     return ""
 
 

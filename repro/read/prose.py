@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from repro.card import Block, BlockKind, Span
 from repro.read.document import Document, hub_id, stage_in
 from repro.read.frameworks import framework_in
 from repro.read.names import METHOD_TITLES, methods_in
 from repro.read.parameters import interpret
+from repro.read.prose_terms import FOREIGN_TERMS, LOOSE_KEYS, TERMS
 from repro.read.statement import Gathered, Statement
 from repro.read.values import left_open
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n+")
-_NUMERAL = r"(~?\d[\d.,]*(?:e[-+−]?\d+)?(?:\s?[x×]\s?10\s?\^?\s?[-−⁻]?[\d⁰-⁹]+)?|\d+e[-−]\d+)"
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n+|(?<=[。；！？])")
 _TRAINED = re.compile(
     r"(?i)\b(?:train(?:ed|ing)?|fine-?tun(?:ed|ing)|aligned|optimi[sz]ed|tuned|hyper-?parameters?|used)\b"
 )
@@ -34,28 +35,15 @@ _NOT_SHARE = re.compile(
     r"of the (?:time|parameters|tokens|amount)|contrast|"
     r"cases|instances|masked|tokens?|words|steps|faster|memory|reduc(?:es|ed|tion)|flipped|noise|win|parameters|weights)\b"
 )
-_IS = r"\s*(?:of|=|:|is|was|set to|at)?\s*"
-_PATTERNS: dict[str, str] = {
-    "num_epochs": r"\bfor\s+(?:a total of\s+)?(~?\d+(?:\.\d+)?|one|two|three|four|five)\s+"
-    r"(?:full |complete |training )?epochs?\b",
-    "learning_rate": rf"\b(?:learning rate|lr)\s*(?:\([^)]*\)\s*)?{_IS}{_NUMERAL}",
-    "effective_batch_size": rf"\b(?:effective|global|total)\s+(?:train(?:ing)?\s+)?batch size{_IS}"
-    r"(\d[\d,]*)(?!\s*(?:K|M|tokens|\.\d|[x×]))",
-    "warmup_ratio": rf"\bwarm-?up ratio{_IS}(\d*\.?\d+\s?%?)",
-    "max_seq_length": rf"\b(?:max(?:imum)?\.?\s+)?(?:sequence|seq)\s+length{_IS}(\d[\d,]*)(?!\s*[kK.])",
-    "beta": r"\b(?:beta|β)\s*(?:of|=|:|is|was|set to)\s*(\d*\.?\d+)",
-    "weight_decay": rf"\bweight decay{_IS}{_NUMERAL}",
-    "seed": rf"\b(?:random\s+)?seed{_IS}(\d{{1,9}})(?![\d.])",
-}
-_PARAMETERS = tuple((key, re.compile(pattern, re.IGNORECASE)) for key, pattern in _PATTERNS.items())
 _CHAT_TEMPLATE = re.compile(
     r"\b(?:uses?|with|using|follows?|in)\s+the\s+([A-Z][\w.-]{1,20}(?: \d)?)\s+(?:chat|prompt)\s+(?:template|format)\b"
 )
 _INITIALLY = re.compile(r"(?i)\b(?:initially|first) (?:supervised )?fine-?tuned\b")
 _BASE = re.compile(
-    r"(?i)\b(?:fine-?tuned|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned)\s+(?:\w+\s+){0,3}?"
+    r"(?i)\b(?:fine-?tuned?|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned)\s+(?:\w+\s+){0,3}?"
     r"(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+(?:the\s+)?(?:base\s+model\s+)?$"
 )
+_TUNED_AFTER = re.compile(r"(?i)\)?\s*(?:model\s+)?fine-?tuned\s+(?:on|with|for)\b")
 _OF_THE_CARD = re.compile(
     r"(?i)\b(?:card|readme|document\w*|description|text)\s+(?:is\s+|was\s+)?\w+\s+from\s+(?:the\s+)?$"
 )
@@ -70,6 +58,28 @@ _METHOD_SENTENCE = re.compile(
     r"(?i)\b(?:trained|fine-?tuned|aligned|tuned|optimi[sz]ed|training|post-?trained)\b[^.]{0,80}?\b(?:with|using|via|through|by)\b[^.]{0,80}"
     r"|^(?:a |an |the )?[^.]{0,80}\bmodel (?:trained|fine-?tuned|aligned)\b"
 )
+
+
+_Maker = Callable[[str, str], Iterator[Statement]]
+
+
+_ALIKE = (
+    frozenset(("warmup", "warmup_steps", "warmup_ratio")),
+    frozenset(("batch_size", "effective_batch_size", "per_device_batch_size")),
+)
+
+
+def without_loose(gathered: Gathered) -> Gathered:
+    """Without what sentences say loosely of keys that a table, a list or a configuration states."""
+    said = gathered.statements
+    stated = {s.key for s in said if s.medium in ("table", "list", "code")}
+    for alike in _ALIKE:
+        if stated & alike:
+            stated |= alike
+    if not stated & LOOSE_KEYS:
+        return gathered
+    kept = tuple(s for s in said if s.medium != "prose" or s.key not in stated or s.key not in LOOSE_KEYS)
+    return replace(gathered, statements=kept)
 
 
 def read_prose(doc: Document) -> Gathered:
@@ -125,14 +135,26 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str)
         yield Statement(
             "stage", first.group(0), doc.locate(block.span, first.group(0)), "sft", None, "", "sft", "", "prose"
         )
+    if not sentence.isascii() and not doc.elsewhere(index):
+        for key, marks, pattern in FOREIGN_TERMS:
+            if any(mark in sentence for mark in marks):
+                stage = stage or stage_in(sentence)
+                yield from _only(pattern, sentence, key, made)
     if not _TRAINED.search(sentence) or _OTHERS.search(sentence) or doc.elsewhere(index) or "|" in sentence:
         return
     if block.kind is BlockKind.LIST_ITEM and ":" in sentence[:60]:
         return  # "label: value" items are read as lists
-    for key, pattern in _PARAMETERS:
-        matches = pattern.findall(sentence)
-        if len(matches) == 1:
-            yield from made(key, matches[0])
+    lowered = sentence.lower()
+    for key, marks, pattern in TERMS:
+        if any(mark in lowered for mark in marks) and (key[:4] != "lora" or "lora" in block.text.lower()):
+            yield from _only(pattern, sentence, key, made)
+
+
+def _only(pattern: re.Pattern[str], sentence: str, key: str, made: _Maker) -> Iterator[Statement]:
+    """What a pattern finds, where it finds one value only."""
+    matches = {"".join(m) if isinstance(m, tuple) else m for m in pattern.findall(sentence)}
+    if len(matches) == 1:
+        yield from made(key, matches.pop())
 
 
 def _links(doc: Document, block: Block) -> Iterator[Statement]:
@@ -150,6 +172,9 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
         if text == "None" and link.rstrip("/").endswith("/None") and _BASE.search(before):
             why = "left open on the card"
             yield Statement("base_model", text, doc.locate(block.span, text), None, None, why, "", "", "prose")
+        elif kind == "model" and _TUNED_AFTER.match(source[match.end() :][:60]) and not source[: match.start()].strip():
+            if not doc.is_own_name(found):
+                yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
         elif (
             kind == "model" and _BASE.search(before) and not _OF_THE_CARD.search(before) and not doc.is_own_name(found)
         ):

@@ -14,7 +14,10 @@ from repro.read.trainings import AFTER_SFT, EITHER, card_method, either, stage_n
 from repro.read.values import fold
 from repro.spec import AnyFact, DatasetRef, Fact, Origin, Stage, missing
 
-_FINE_TUNED = re.compile(r"(?i)\bfine-?tuned version of\b|\btrained using\b|\bthis model was (?:fine-?tuned|trained)\b")
+_FINE_TUNED = re.compile(
+    r"(?i)\bfine-?tuned version of\b|\btrained using\b|\bthis model was (?:fine-?tuned|trained)\b"
+    r"|\bthis model is an? (?:\S+ ){1,4}model fine-?tuned\b"
+)
 _NOT_TRAINED_WORDS = "merge mergekit gguf gptq awq quantized exl2 mlx onnx openvino"
 _NOT_TRAINED = frozenset(_NOT_TRAINED_WORDS.split())
 _PREFERENCES = re.compile(r"(?i)preference|feedback")
@@ -61,6 +64,8 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     wanted = [p.stage for p in gathered.parts]
     wanted += [s.stage for s in structured] + [r.stage for r in gathered.readings]
     wanted += [s.stage for s in gathered.statements if not s.known]
+    if len({s.stage for s in gathered.statements if s.medium == "prose" and s.stage.startswith("#")}) > 1:
+        wanted += [s.stage for s in gathered.statements if s.medium == "prose" and s.key in TRAINING]
     if method in AFTER_SFT:
         wanted += [s.stage for s in gathered.statements if s.key == "stage"]
     hints = list(dict.fromkeys(hint for hint in wanted if hint))
@@ -99,7 +104,8 @@ def _says_trained(doc: Document, gathered: Gathered) -> bool:
     if isinstance(tags, list) and _NOT_TRAINED & {str(tag).lower() for tag in tags}:
         return False
     keys = ("method", "dataset", "dataset_fraction", "num_epochs", "framework")
-    said = any(s.key in keys for s in gathered.statements)
+    told = (TRAINING - {"chat_template"}) | {"base_model"}
+    said = any(s.key in keys or (s.medium == "prose" and s.key in told) for s in gathered.statements)
     return said or any(_FINE_TUNED.search(b.text) for b in doc.blocks if b.text and len(b.text) < 5000)
 
 

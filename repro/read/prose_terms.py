@@ -1,0 +1,73 @@
+"""Patterns for parameters that sentences state, each with the marks without which it cannot match."""
+
+from __future__ import annotations
+
+import re
+
+_NUMERAL = r"(~?\d[\d.,]*(?:e[-+−]?\d+)?(?:\s?[x×]\s?10\s?\^?\s?[-−⁻]?[\d⁰-⁹]+)?|\d+e[-−]\d+)"
+_IS = r"\s*(?:of|=|:|is|was|set to|at)?\s*"
+_STRICT: dict[str, str] = {
+    "num_epochs": r"\bfor\s+(?:a total of\s+)?(~?\d+(?:\.\d+)?|one|two|three|four|five)\s+"
+    r"(?:full |complete |training )?epochs?\b"
+    r"|\b(\d+(?:\.\d+)?|one|two|three|four|five)\s+epochs?\s+(?:taking|of\s+(?:full\s+)?fine-?\s?tun\w+)\b",
+    "learning_rate": rf"\b(?:learning rate|lr)\s*(?:\([^)]*\)\s*)?{_IS}{_NUMERAL}",
+    "effective_batch_size": rf"\b(?:effective|global|total)\s+(?:train(?:ing)?\s+)?batch size{_IS}"
+    r"(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
+    "warmup_ratio": rf"\bwarm-?up ratio{_IS}(\d*\.?\d+\s?%?)",
+    "max_seq_length": rf"\b(?:max(?:imum)?\.?\s+)?(?:sequence|seq)\s+length{_IS}(\d[\d,]*)(?![\d,]*\s*[kK.])",
+    "beta": r"\b(?:beta|β)\s*(?:of|=|:|is|was|set to)\s*(\d*\.?\d+)",
+    "weight_decay": rf"\bweight decay{_IS}{_NUMERAL}",
+    "seed": rf"\b(?:random\s+)?seed{_IS}(\d{{1,9}})(?![\d.])",
+}
+_LOOSE: dict[str, str] = {
+    "batch_size": r"(?<!effective )(?<!global )(?<!total )"
+    rf"\bbatch[- ]size{_IS}(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
+    "gradient_accumulation_steps": r"\bgradient accumulation(?: steps?)?\s*(?:of|=|:|is|was|set to|over)\s*(\d[\d,]*)"
+    r"|\b(\d[\d,]*)\s+gradient accumulation steps",
+    "warmup": r"(\d+(?:\.\d+)?\s?%|\d[\d,]*\s+steps)\s+(?:of\s+)?(?:the\s+steps\s+)?(?:for\s+)?(?:linear\s+)?warm-?up"
+    r"|\bwarm-?up\s+(?:of|over|for)\s+(?:the first\s+)?(\d+(?:\.\d+)?\s?%|\d[\d,]*\s+steps)",
+    "warmup_steps": r"\b(\d[\d,]*)\s+(?:linear\s+)?warm-?up\s+steps",
+    "lr_scheduler_type": r"\b(cosine|linear|constant|polynomial|inverse square root)\s+(?:learning[- ]rate\s+|lr\s+)?"
+    r"(?:decay|schedul\w+|annealing)",
+    "optimizer": r"\b(?:with|using|by|the|an?|and)\s+(?:the\s+)?((?:(?:8-?bit|paged)\s+)?"
+    r"(?:AdamW|Adam|Adafactor|LION|SGD|LAMB|Sophia)(?:[-_ ]?8-?bit)?)\b(?![-\w])",
+    "precision": r"\b(bf16|bfloat16|fp16|float16)\b(?:\s+mixed)?[- ]?(?:precision)?|\bmixed[- ]precision\s*\((\w+)\)",
+    "lora_r": r"\b(?:rank|lora[_ ]r|r)\s*(?:of|=|:|is|was|set to)\s*(\d{1,4})\b",
+    "lora_alpha": r"\b(?:lora[_ ])?(?:alpha|α)\s*(?:of|=|:|is|was|set to)\s*(\d{1,4})\b",
+    "lora_dropout": r"\bdropout\s*(?:of|=|:|is|was|set to)\s*(\d*\.\d+)",
+    "max_seq_length": r"\bcontext\s+(?:length|size|window)\s*(?:of|=|:|is|was|set to)\s*(\d[\d,]*)(?![\d,]*\s*[kK.])",
+}
+"""Read from a sentence only where nothing else on the card states the key: such words are often meant loosely."""
+LOOSE_KEYS = frozenset(_LOOSE) | {"warmup_ratio", "effective_batch_size", "per_device_batch_size"}
+_BY_LANGUAGE: dict[str, str] = {
+    "num_epochs": r"训练(?:了)?\s*(\d+(?:\.\d+)?)\s*个?\s*(?:epochs?|轮|个周期)|(\d+)\s*エポック"
+    r"|(\d+)\s*(?:에폭|에포크)"
+    r"|(?:pendant|sur|durante|por)\s+(\d+)\s+(?:époques|epochs|épocas|epocas)|trong\s+(\d+)\s+epochs?",
+    "learning_rate": rf"(?:学习率|學習率|学習率|학습률)\s*(?:为|為|是|设为|は|を|은|는|:|：|=)?\s*{_NUMERAL}"
+    rf"|(?:taux d['’]apprentissage|tasa de aprendizaje|tốc độ học)\s*(?:de|of|là|:|=)?\s*{_NUMERAL}",
+    "batch_size": r"(?:批次大小|批量大小|批大小|バッチサイズ|배치 크기)\s*(?:为|為|是|は|を|는|:|：|=)?\s*(\d[\d,]*)"
+    r"|(?:taille de lot|tamaño de lote)\s*(?:de|:|=)?\s*(\d[\d,]*)",
+}
+_MARKS: dict[str, tuple[str, ...]] = {
+    "num_epochs": ("epoch",), "learning_rate": ("learning rate", "lr"), "effective_batch_size": ("batch size",),
+    "warmup_ratio": ("warm",), "max_seq_length": ("length", "context"), "beta": ("beta", "β"),
+    "weight_decay": ("weight decay",), "seed": ("seed",), "batch_size": ("batch",),
+    "gradient_accumulation_steps": ("accumulation",), "warmup": ("warm",), "warmup_steps": ("warm",),
+    "lr_scheduler_type": ("decay", "schedul", "anneal"),
+    "optimizer": ("adam", "adafactor", "lion", "sgd", "lamb", "sophia"), "precision": ("16", "mixed"),
+    "lora_r": ("r",), "lora_alpha": ("alpha", "α"), "lora_dropout": ("dropout",),
+}  # fmt: skip
+_FOREIGN_MARKS: dict[str, tuple[str, ...]] = {
+    "num_epochs": ("训练", "エポック", "에폭", "에포크", "époque", "epoch", "épocas", "epocas"),
+    "learning_rate": ("学习率", "學習率", "学習率", "학습률", "apprentissage", "aprendizaje", "tốc độ học"),
+    "batch_size": ("批", "バッチ", "배치", "taille de lot", "tamaño de lote"),
+}
+Term = tuple[str, tuple[str, ...], re.Pattern[str]]
+TERMS: tuple[Term, ...] = tuple(
+    (key, _MARKS[key], re.compile(pattern, re.IGNORECASE)) for key, pattern in (*_STRICT.items(), *_LOOSE.items())
+)
+"""Key, marks in lower case of which one must stand in the sentence, pattern."""
+FOREIGN_TERMS: tuple[Term, ...] = tuple(
+    (key, _FOREIGN_MARKS[key], re.compile(pattern, re.IGNORECASE)) for key, pattern in _BY_LANGUAGE.items()
+)
+"""The same for sentences in other languages; marks as they stand."""

@@ -14,7 +14,7 @@ _STRICT: dict[str, str] = {
     "effective_batch_size": rf"\b(?:effective|global|total)\s+(?:train(?:ing)?\s+)?batch size{_IS}"
     r"(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
     "warmup_ratio": rf"\bwarm-?up ratio{_IS}(\d*\.?\d+\s?%?)",
-    "max_seq_length": rf"\b(?:max(?:imum)?\.?\s+)?(?:sequence|seq)\s+length{_IS}(\d[\d,]*)(?![\d,]*\s*[kK.])",
+    "max_seq_length": rf"\b(?:max(?:imum)?\.?\s+)?(?:sequence|seq)\s+length{_IS}(\d[\d,]*)(?![\d,]*\s*[kK]|[\d,]*\.\d)",
     "beta": r"\b(?:beta|β)\s*(?:of|=|:|is|was|set to)\s*(\d*\.?\d+)",
     "weight_decay": rf"\bweight decay{_IS}{_NUMERAL}",
     "seed": rf"\b(?:random\s+)?seed{_IS}(\d{{1,9}})(?![\d.])",
@@ -35,7 +35,7 @@ _LOOSE: dict[str, str] = {
     "lora_r": r"\b(?:rank|lora[_ ]r|r)\s*(?:of|=|:|is|was|set to)\s*(\d{1,4})\b",
     "lora_alpha": r"\b(?:lora[_ ])?(?:alpha|α)\s*(?:of|=|:|is|was|set to)\s*(\d{1,4})\b",
     "lora_dropout": r"\bdropout\s*(?:of|=|:|is|was|set to)\s*(\d*\.\d+)",
-    "max_seq_length": r"\bcontext\s+(?:length|size|window)\s*(?:of|=|:|is|was|set to)\s*(\d[\d,]*)(?![\d,]*\s*[kK.])",
+    "max_seq_length": r"\bcontext\s+(?:length|size|window)\s*(?:of|=|:|is|was|set to)\s*(\d[\d,]*)(?![\d,]*\s*[kK]|[\d,]*\.\d)",
 }
 """Read from a sentence only where nothing else on the card states the key: such words are often meant loosely."""
 LOOSE_KEYS = frozenset(_LOOSE) | {"warmup_ratio", "effective_batch_size", "per_device_batch_size"}

@@ -115,7 +115,7 @@ def _neutral(gold: dict[str, Any], wanted: dict[str, Any] | None) -> set[str]:
     stage = wanted or {}
     texts = [str(v) for v in stage.get("also_printed_in_command", {}).values()]
     texts += [str(stage.get("hardware", "")), *gold.get("notes", []), *stage.get("datasets", [])]
-    words = {squeezed(word) for text in texts for word in re.findall(r"[^\s(),;:]+", text)}
+    words = {squeezed(word).rstrip(".") for text in texts for word in re.findall(r"[^\s(),;:]+", text)}
     # A single digit in a note explains nothing.
     counted = {squeezed(w) for w in re.findall(r"\d+", str(stage.get("hardware", "")))}
     commands = {squeezed(v) for v in stage.get("also_printed_in_command", {}).values()}

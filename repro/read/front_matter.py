@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -55,7 +55,7 @@ def read_front_matter(source: SourceText) -> FrontMatter:
     inner = text[opening.end() : closing.start()]
     last = text.count("\n", 0, closing.start()) + 1
     span = Span(source.source, first, last)
-    body = len(text[: closing.end()].encode("utf-8"))
+    body = closing.end() if text.isascii() else len(text[: closing.end()].encode("utf-8"))
     problems: list[Problem] = []
     if first > 1:
         problems.append(Problem(Span(source.source, 1, first), "blank lines stand before the front matter"))
@@ -83,71 +83,169 @@ def _late(source: SourceText) -> tuple[Problem, ...]:
 def _load(
     inner: str, offset: int, name: str, problems: list[Problem], whole: Span
 ) -> tuple[dict[str, Yaml], dict[str, int]]:
-    def place(mark: object) -> Span:
-        line = getattr(mark, "line", None)
-        if line is None:
-            return whole
-        line = min(whole.end_line, offset + 1 + line)
-        return Span(name, line, line)
+    """The values and the line of each top-level key."""
+    flat = _flat(inner, offset)
+    return flat if flat is not None else _Reading(inner, offset, name, whole).load(problems)
 
-    try:
-        depth = 0
-        for event in yaml.parse(inner, Loader=yaml.CSafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                problems.append(Problem(place(event.start_mark), "the front matter uses a YAML alias (*); not read"))
-                return {}, {}
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > MAX_DEPTH:
-                    message = f"the front matter is nested deeper than {MAX_DEPTH} levels; not read"
-                    problems.append(Problem(place(event.start_mark), message))
-                    return {}, {}
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-        node = yaml.compose(inner, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        why = getattr(error, "problem", None) or str(error).splitlines()[0]
-        problems.append(Problem(place(mark), f"the front matter is not YAML: {why}"))
-        return {}, {}
-    if node is None:
-        return {}, {}
-    if not isinstance(node, yaml.MappingNode):
-        kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
-        problems.append(Problem(whole, f"the front matter is {kind}, not a mapping of keys to values"))
-        return {}, {}
+
+_FLAT_LINE = re.compile(
+    r"(?:(?P<key>[A-Za-z_][A-Za-z0-9_-]{0,99}):|(?P<item>[ ]{0,8}-))"
+    r"(?:[ ]+(?P<value>[A-Za-z0-9][A-Za-z0-9_./+-]*(?:[ ][A-Za-z0-9(][A-Za-z0-9_./+(),-]*)*))?[ ]*"
+)
+
+
+def _flat(inner: str, offset: int) -> tuple[dict[str, Yaml], dict[str, int]] | None:
+    """Front matter of plain keys, plain words and lists of words, which needs no parser; None for any other."""
+    values: dict[str, Yaml] = {}
     lines: dict[str, int] = {}
-    for key, _ in node.value:
-        lines.setdefault(_key(key), place(key.start_mark).line)
-    values = _plain(node, place, problems)
-    assert isinstance(values, dict)
+    items: list[Yaml] | None = None
+    indent, open_ = "", False
+    key = ""
+    for number, line in enumerate(inner.split("\n"), start=offset + 1):
+        if not line:
+            continue
+        match = _FLAT_LINE.fullmatch(line)
+        if match is None:
+            return None
+        word, dash, text = match.groups()
+        if word is not None:
+            if word in values:
+                return None
+            key, open_, items, lines[word] = word, text is None, None, number
+            values[word] = scalar(text) if text is not None else None
+        elif text is None or not open_:
+            return None
+        elif items is None:
+            items, indent = [scalar(text)], dash
+            values[key] = items
+        elif dash != indent:
+            return None
+        else:
+            items.append(scalar(text))
     return values, lines
 
 
-def _key(node: yaml.Node) -> str:
-    return str(node.value) if isinstance(node, yaml.ScalarNode) else "(not a plain key)"
+class _Refusal(Exception):
+    """What is not read at all, and why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
 
 
-def _plain(node: yaml.Node, place: Callable[[object], Span], problems: list[Problem]) -> Yaml:
-    """A node as plain data; recursion is bounded by `MAX_DEPTH`, which the scan before has made sure of."""
-    if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.startswith("tag:yaml.org,2002:python"):
-        problems.append(Problem(place(node.start_mark), f"the YAML tag {node.tag[:60]} is not followed"))
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, place, problems) for item in node.value]
-    if isinstance(node, yaml.MappingNode):
+class _Reading:
+    """One pass over the parser's events; recursion is bounded by `MAX_DEPTH`."""
+
+    def __init__(self, inner: str, offset: int, name: str, whole: Span) -> None:
+        self._inner = inner
+        self._offset = offset
+        self._name = name
+        self._whole = whole
+        self._depth = 0
+        self._problems: list[Problem] = []
+        self._lines: dict[str, int] = {}
+        self._anchors: set[str] = set()
+
+    def load(self, problems: list[Problem]) -> tuple[dict[str, Yaml], dict[str, int]]:
+        """Values and lines; what went wrong is added to `problems`."""
+        try:
+            self._events = iter(yaml.parse(self._inner, Loader=yaml.CSafeLoader))
+            values = self._document()
+        except _Refusal as refusal:
+            problems.append(refusal.problem)
+            return {}, {}
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+            why = getattr(error, "problem", None) or str(error).splitlines()[0]
+            problems.append(Problem(self._place(mark), f"the front matter is not YAML: {why}"))
+            return {}, {}
+        problems.extend(self._problems)
+        return values, self._lines
+
+    def _place(self, mark: object) -> Span:
+        line = getattr(mark, "line", None)
+        if line is None:
+            return self._whole
+        line = min(self._whole.end_line, self._offset + 1 + line)
+        return Span(self._name, line, line)
+
+    def _document(self) -> dict[str, Yaml]:
+        values: dict[str, Yaml] = {}
+        documents = 0
+        kind = ""
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    message = "the front matter is not YAML: but found another document"
+                    raise _Refusal(Problem(self._place(event.start_mark), message))
+            elif isinstance(event, yaml.NodeEvent):
+                kind = "a list" if isinstance(event, yaml.SequenceStartEvent) else "a single value"
+                read = self._value(event)
+                if isinstance(read, dict):
+                    values, kind = read, ""
+        if kind:
+            message = f"the front matter is {kind}, not a mapping of keys to values"
+            raise _Refusal(Problem(self._whole, message))
+        return values
+
+    def _value(self, event: Any) -> Yaml:
+        """The node that begins with an event, as plain data."""
+        if isinstance(event, yaml.AliasEvent):
+            raise _Refusal(Problem(self._place(event.start_mark), "the front matter uses a YAML alias (*); not read"))
+        if event.anchor is not None:
+            if event.anchor in self._anchors:
+                message = f"the front matter is not YAML: the anchor &{event.anchor[:60]} stands here a second time"
+                raise _Refusal(Problem(self._place(event.start_mark), message))
+            self._anchors.add(event.anchor)
+        tag = event.tag
+        if tag and tag != "!" and (not tag.startswith(_CORE) or tag.startswith(f"{_CORE}python")):
+            self._problems.append(Problem(self._place(event.start_mark), f"the YAML tag {tag[:60]} is not followed"))
+        if isinstance(event, yaml.ScalarEvent):
+            text = str(event.value)
+            return text if event.style or tag == f"{_CORE}binary" else scalar(text)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            message = f"the front matter is nested deeper than {MAX_DEPTH} levels; not read"
+            raise _Refusal(Problem(self._place(event.start_mark), message))
+        whole = self._list() if isinstance(event, yaml.SequenceStartEvent) else self._mapping()
+        self._depth -= 1
+        return whole
+
+    def _list(self) -> list[Yaml]:
+        items: list[Yaml] = []
+        for event in self._events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            items.append(self._value(event))
+        return items
+
+    def _mapping(self) -> dict[str, Yaml]:
         mapping: dict[str, Yaml] = {}
-        for key_node, value_node in node.value:
-            key = _key(key_node)
+        for event in self._events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            key = str(event.value) if isinstance(event, yaml.ScalarEvent) else "(not a plain key)"
+            if not isinstance(event, yaml.ScalarEvent):
+                self._passed_over(event)
+            place = self._place(event.start_mark)
+            if self._depth == 1:
+                self._lines.setdefault(key, place.line)
             if key in mapping:
-                message = f"the key {key!r} stands here a second time; the first is kept"
-                problems.append(Problem(place(key_node.start_mark), message))
-                continue
-            mapping[key] = _plain(value_node, place, problems)
+                self._problems.append(Problem(place, f"the key {key!r} stands here a second time; the first is kept"))
+                self._passed_over(next(self._events))
+            else:
+                mapping[key] = self._value(next(self._events))
         return mapping
-    text = str(node.value)
-    if getattr(node, "style", None) or node.tag == "tag:yaml.org,2002:binary":
-        return text
-    return scalar(text)
+
+    def _passed_over(self, event: Any) -> None:
+        """A node whose content nobody asks for: what is odd in it is no problem."""
+        said = len(self._problems)
+        self._value(event)
+        del self._problems[said:]
+
+
+_CORE = "tag:yaml.org,2002:"
 
 
 def scalar(text: str) -> Yaml:

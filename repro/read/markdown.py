@@ -18,6 +18,8 @@ _HTML_HEADING = re.compile(r"<h([1-6])\b[^>]*>(.*?)</h\1\s*>", re.IGNORECASE | r
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _SPACE = b" \t\r\n"
+_STARTS = frozenset(("Paragraph", "Link", "Item", "Heading", "List", "Table", "CodeBlock", "HtmlBlock"))
+_ENDS = frozenset(("Paragraph", "Item", "Heading", "List"))
 MAX_RESUMES = 4
 
 
@@ -77,34 +79,49 @@ class _Walk:
 
     def _walk(self) -> int | None:
         self._resume = None
-        body = self._source.utf8[self._base :].decode("utf-8")
+        base = self._base
+        body = self._source.utf8[base:].decode("utf-8")
         events = iter(pyromark.events_with_range(body, options=_OPTIONS, merge_text=True))
         for event, where in events:
-            if isinstance(event, str):
+            if event.__class__ is str:
                 if event in ("SoftBreak", "HardBreak"):
                     self._text.append(" ")
                 continue
-            ((kind, value),) = event.items()
-            if kind in ("Text", "Code", "InlineMath", "DisplayMath"):
+            [(kind, value)] = event.items()
+            if kind == "Text" or kind == "Code":
                 self._text.append(value)
+            elif kind == "Start":
+                name = value if value.__class__ is str else next(iter(value))
+                if name in _STARTS:
+                    inside = {} if name is value else value[name]
+                    self._start(name, inside, where["start"] + base, where["end"] + base, events)
+            elif kind == "End":
+                name = value if value.__class__ is str else next(iter(value))
+                if name in _ENDS:
+                    self._end(name, value, where["start"] + base, where["end"] + base)
             elif kind == "InlineHtml":
                 self._text.append(" " if value[1:3].lower() in ("br", "p>", "/p") else "")
-            elif kind == "Start":
-                self._start(value, where["start"] + self._base, where["end"] + self._base, events)
-            elif kind == "End":
-                self._end(value, where["start"] + self._base, where["end"] + self._base)
+            elif kind in ("InlineMath", "DisplayMath"):
+                self._text.append(value)
         return self._resume
 
-    def _start(self, tag: Any, start: int, end: int, events: Any) -> None:
-        name, value = (tag, {}) if isinstance(tag, str) else next(iter(tag.items()))
-        if name == "Link":
+    def _start(self, name: str, value: Any, start: int, end: int, events: Any) -> None:
+        if name == "Paragraph":
+            if not self._items:
+                self._text, self._links = [], []
+            elif self._text:
+                self._text.append(" ")
+        elif name == "Link":
             self._links.append(value["dest_url"])
-        elif name == "List":
-            self._flush_item(end=start)
-            self._lists += 1
         elif name == "Item":
             self._items.append((len(self._blocks), start, self._text, self._links))
             self._text, self._links = [], []
+        elif name == "Heading":
+            if not self._items:
+                self._text, self._links = [], []
+        elif name == "List":
+            self._flush_item(end=start)
+            self._lists += 1
         elif name == "Table":
             self._flush_item(end=start)
             self._table(start, end, events)
@@ -112,32 +129,34 @@ class _Walk:
             self._flush_item(end=start)
             info = value["Fenced"] if isinstance(value, dict) else ""
             text = self._raw(events)
-            language = info.split()[0].strip("{}.").lower() if info.split() else ""
+            words = info.split()
+            language = words[0].strip("{}.").lower() if words else ""
             if isinstance(value, dict) and end >= self._content_end:
                 text, end = self._closed(text, start, end)
             self._add(BlockKind.CODE, start, end, text, language=language)
         elif name == "HtmlBlock":
-            text = self._raw(events)
-            comment = not without_html(text) and "<!--" in text and not _TAG.search(_COMMENT.sub("", text))
-            self._add(BlockKind.COMMENT if comment else BlockKind.HTML, start, end, text)
-            if not comment and "<t" in text.lower():
-                for first, last, table in html_tables(self._source, start, end):
-                    self._add(BlockKind.TABLE, first, last, "", table=table)
-            if not comment and "<h" in text.lower():
-                for found in _HTML_HEADING.finditer(_COMMENT.sub("", text)[:100_000]):
-                    self._heading(int(found.group(1)), without_html(found.group(2)), start, end)
-        elif name in ("Heading", "Paragraph") and not self._items:
-            self._text, self._links = [], []
-        elif name == "Paragraph" and self._text:
-            self._text.append(" ")
+            self._html(self._raw(events), start, end)
 
-    def _end(self, tag: Any, start: int, end: int) -> None:
-        name, value = (tag, {}) if isinstance(tag, str) else next(iter(tag.items()))
-        if name == "Heading":
-            self._heading(int(str(value)[1:]), self._plain(), start, end)
-            self._text, self._links = [], []
-        elif name == "Paragraph" and not self._items:
-            self._add(BlockKind.PARAGRAPH, start, end, self._plain(), links=tuple(self._links))
+    def _html(self, text: str, start: int, end: int) -> None:
+        comment = "<!--" in text and not without_html(text) and not _TAG.search(_COMMENT.sub("", text))
+        self._add(BlockKind.COMMENT if comment else BlockKind.HTML, start, end, text)
+        if comment:
+            return
+        lower = text.lower()
+        if "<t" in lower:
+            for first, last, table in html_tables(self._source, start, end):
+                self._add(BlockKind.TABLE, first, last, "", table=table)
+        if "<h" in lower:
+            for found in _HTML_HEADING.finditer(_COMMENT.sub("", text)[:100_000]):
+                self._heading(int(found.group(1)), without_html(found.group(2)), start, end)
+
+    def _end(self, name: str, value: Any, start: int, end: int) -> None:
+        if name == "Paragraph":
+            if not self._items:
+                self._add(BlockKind.PARAGRAPH, start, end, self._plain(), links=tuple(self._links))
+                self._text, self._links = [], []
+        elif name == "Heading":
+            self._heading(int(str(value["Heading"])[1:]), self._plain(), start, end)
             self._text, self._links = [], []
         elif name == "List":
             self._lists -= 1
@@ -147,11 +166,9 @@ class _Walk:
 
     def _flush_item(self, end: int) -> None:
         """Emit the text that the innermost open item has gathered so far."""
-        if self._items and self._plain():
+        if self._items and (plain := self._plain()):
             index, start, text, links = self._items[-1]
-            self._add(
-                BlockKind.LIST_ITEM, start, end, self._plain(), level=max(1, self._lists), links=tuple(self._links)
-            )
+            self._add(BlockKind.LIST_ITEM, start, end, plain, level=max(1, self._lists), links=tuple(self._links))
             self._text, self._links = [], []
             self._items[-1] = (index, end, text, links)
 
@@ -165,8 +182,11 @@ class _Walk:
     def _plain(self) -> str:
         return " ".join("".join(self._text).split())
 
-    def _add(self, kind: BlockKind, start: int, end: int, text: str, **rest: Any) -> None:
-        self._blocks.append(Block(kind, self._source.span(start, end), text, self._path, **rest))
+    def _add(
+        self, kind: BlockKind, start: int, end: int, text: str, *,
+        level: int = 0, language: str = "", table: Table | None = None, links: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        self._blocks.append(Block(kind, self._source.span(start, end), text, self._path, level, language, table, links))
 
     def _raw(self, events: Any) -> str:
         """The verbatim text up to the end of a code or HTML block."""
@@ -202,57 +222,59 @@ class _Walk:
         links: list[str] = []
         row = (0, 0, 0, True)
         for event, where in events:
-            if isinstance(event, str):
+            if event.__class__ is str:
                 pieces.append(" ")
                 continue
-            ((kind, value),) = event.items()
-            if kind in ("Text", "Code"):
+            [(kind, value)] = event.items()
+            if kind == "Text" or kind == "Code":
                 pieces.append(value)
-            elif kind == "InlineHtml":
-                pieces.append(" ")
             elif kind == "Start":
                 if value == "TableCell":
                     pieces, links = [], []
-                elif value in ("TableRow", "TableHead"):
+                elif value == "TableRow" or value == "TableHead":
                     cells = []
                     row = self._row(where["start"] + self._base, where["end"] + self._base)
-                elif isinstance(value, dict) and "Link" in value:
+                elif value.__class__ is dict and "Link" in value:
                     links.append(value["Link"]["dest_url"])
             elif kind == "End":
                 if value == "TableCell":
-                    cells.append(self._cell(where, row, "".join(pieces), tuple(links)))
-                elif value in ("TableRow", "TableHead"):
+                    cells.append(self._cell(where, row, pieces, links))
+                elif value == "TableRow" or value == "TableHead":
                     rows.append(tuple(cells))
                 elif value == "Table":
                     break
+            elif kind == "InlineHtml":
+                pieces.append(" ")
         header = rows[0] if rows else ()
         self._add(BlockKind.TABLE, start, end, "", table=Table(header, tuple(rows[1:])))
 
     def _row(self, start: int, end: int) -> tuple[int, int, int, bool]:
         """Line, its first byte, the end of the row's content, and whether the line is ASCII."""
         utf8 = self._source.utf8
-        while end > start and utf8[end - 1] in _SPACE:
-            end -= 1
+        end = start + len(utf8[start:end].rstrip(_SPACE))
         line = self._source.line_of(start)
         first = self._source.line_starts[line - 1]
         return line, first, end, utf8[first:end].isascii()
 
-    def _cell(self, where: Any, row: tuple[int, int, int, bool], text: str, links: tuple[str, ...]) -> Cell:
+    def _cell(self, where: Any, row: tuple[int, int, int, bool], pieces: list[str], links: list[str]) -> Cell:
         line, first, row_end, ascii_row = row
-        utf8 = self._source.utf8
+        source = self._source
         # A row with fewer cells than the header is padded by the parser; its empty cells lie at the row's end.
         start, end = min(where["start"] + self._base, row_end), min(where["end"] + self._base, row_end)
-        while start < end and utf8[start] in _SPACE:
-            start += 1
-        while end > start and utf8[end - 1] in _SPACE:
-            end -= 1
-        raw = utf8[start:end].decode("utf-8", "replace")
+        between = source.utf8[start:end]
+        inner = between.lstrip(_SPACE)
+        start += len(between) - len(inner)
+        inner = inner.rstrip(_SPACE)
+        end = start + len(inner)
         if ascii_row:
-            column, end_column = start - first + 1, max(start + 1, end) - first
+            raw = inner.decode("ascii")
+            span = Span(source.source, line, line, start - first + 1, max(start + 1, end) - first)
         else:
-            column = self._source.column_of(start, line)
-            end_column = max(column, column + len(raw) - 1)
-        span = Span(self._source.source, line, line, column, end_column)
-        data_start = self._source.data_offset(start)
-        data_end = self._source.data_offset(end)
-        return Cell(" ".join(text.split()), raw, span, data_start, data_end, links)
+            raw = inner.decode("utf-8", "replace")
+            column = source.column_of(start, line)
+            span = Span(source.source, line, line, column, max(column, column + len(raw) - 1))
+        text = pieces[0] if len(pieces) == 1 else "".join(pieces)
+        text = raw if text == raw and "  " not in text and text.isascii() and text.isprintable() else text
+        if text is not raw:
+            text = " ".join(text.split())
+        return Cell(text, raw, span, source.data_offset(start), source.data_offset(end), tuple(links))

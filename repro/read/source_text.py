@@ -37,6 +37,8 @@ class SourceText:
 
     def data_offset(self, offset: int) -> int:
         """The offset in `data` of an offset in `utf8`."""
+        if len(self.shift_at) == 1:
+            return offset + self.shift_by[0]
         place = bisect_right(self.shift_at, offset) - 1
         return offset + (self.shift_by[place] if place >= 0 else 0)
 

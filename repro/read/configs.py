@@ -27,6 +27,9 @@ _ARGUMENT = re.compile(
     r"(?<![\w.])(?P<label>[a-z_][a-z_0-9]{0,40})\s*=\s*"
     r"(?P<value>\[[^\[\]]{0,400}\]|\"[^\"\n]*\"|'[^'\n]*'|[^,()\s]+)"
 )
+_MEMBER = re.compile(
+    r"\"(?P<label>[A-Za-z_]\w{0,60})\"\s*:\s*(?P<value>\[[^\[\]{}]{0,2000}\]|\"[^\"\n]{0,300}\"|[^\s,{}\[\]]{1,40})"
+)
 _CONFIG = re.compile(r"(?m)^(?:base_model|model_name_or_path|sequence_len|micro_batch_size|lora_r|adapter)\s*:")
 _NO_YAML = frozenset(("python", "py", "python3", "bibtex", "diff"))
 _OTHERS = frozenset(("pad_to_sequence_len", "flash_attention", "deepspeed"))
@@ -42,7 +45,9 @@ def read_settings(doc: Document) -> Gathered:
         if block.kind is BlockKind.CODE and len(block.text) < 60_000:
             if block.language in _NO_YAML or "(" in block.text:
                 found.extend(_arguments(doc, index, block))
-            if block.language not in _NO_YAML and "merge_method" not in block.text:
+            if block.text.lstrip()[:1] == "{" and '":' in block.text:
+                found.extend(_members(doc, index, block))
+            elif block.language not in _NO_YAML and "merge_method" not in block.text:
                 found.extend(_settings(doc, index, block))
         elif block.kind is BlockKind.HTML and len(block.text) < 60_000 and "<pre" in block.text.lower():
             found.extend(_settings(doc, index, block))
@@ -83,7 +88,7 @@ def _statements(doc: Document, index: int, pairs: list[Pair], least: int = 3) ->
         if label in _OTHERS and value:
             name, why = fold(label).replace(" ", "_"), "not a term this reader knows"
             found.append(Statement(name, value, span, value, None, why, hint, label, "code", None, False, index))
-        if known is None or known[0] not in TRAINING or not value or left_open(value):
+        if known is None or known[0] not in TRAINING or not value or (left_open(value) and label != "bias"):
             continue
         if "eval" in label.lower() and "eval" not in known[0]:
             continue
@@ -136,6 +141,22 @@ def _arguments(doc: Document, index: int, block: Block) -> list[Statement]:
             line = first + block.text.count("\n", 0, call.end() + match.start())
             pairs.append((line, match["label"], match["value"].strip("\"'")))
     return _statements(doc, index, pairs)
+
+
+def _members(doc: Document, index: int, block: Block) -> Iterator[Statement]:
+    """The members of a JSON object that configures a training or an adapter."""
+    first = doc.code_line(block)
+    pairs: list[Pair] = []
+    for match in _MEMBER.finditer(block.text):
+        line = first + block.text.count("\n", 0, match.start())
+        pairs.append((line, match["label"], " ".join(match["value"].split()).strip('"')))
+    made = _statements(doc, index, pairs)
+    yield from made
+    for line, label, value in pairs if made else ():
+        if label == "base_model_name_or_path" and value and not left_open(value):
+            why = "" if REPO_ID.fullmatch(value) else "a name, not a repository"
+            span = Span(doc.blocks[index].span.source, line, line)
+            yield Statement("base_model", value, span, value, None, why, "", label, "code")
 
 
 def _until_closed(text: str, start: int) -> str:

@@ -35,7 +35,8 @@ _LOOSE: dict[str, str] = {
     "lora_r": r"\b(?:rank|lora[_ ]r|r)\s*(?:of|=|:|is|was|set to)\s*(\d{1,4})\b",
     "lora_alpha": r"\b(?:lora[_ ])?(?:alpha|α)\s*(?:of|=|:|is|was|set to)\s*(\d{1,4})\b",
     "lora_dropout": r"\bdropout\s*(?:of|=|:|is|was|set to)\s*(\d*\.\d+)",
-    "max_seq_length": r"\bcontext\s+(?:length|size|window)\s*(?:of|=|:|is|was|set to)\s*(\d[\d,]*)(?![\d,]*\s*[kK]|[\d,]*\.\d)",
+    "max_seq_length": r"\bcontext\s+(?:length|size|window)\s*(?:of|=|:|is|was|set to)\s*(\d[\d,]*)"
+    r"(?![\d,]*\s*[kK]|[\d,]*\.\d)",
 }
 """Read from a sentence only where nothing else on the card states the key: such words are often meant loosely."""
 LOOSE_KEYS = frozenset(_LOOSE) | {"warmup_ratio", "effective_batch_size", "per_device_batch_size"}

@@ -148,6 +148,20 @@ def test_arguments_in_code(spec_of: Reader) -> None:
     assert not {"seed", "max_seq_length"} & set(values)
 
 
+def test_an_adapters_json(spec_of: Reader) -> None:
+    spec = spec_of(
+        '# tern\n\n## Training\n\n- Lora Config:\n\n  ```\n  {\n    "base_model_name_or_path": "nest-org/egg-7b",\n'
+        '    "lora_alpha": 32.0,\n    "lora_dropout": 0.05,\n    "target_modules": [\n'
+        '      "q_proj",\n      "v_proj"\n    ],\n'
+        '    "r": 8\n  }\n  ```\n'
+    )
+    (stage,) = spec.stages
+    assert stage.base.value == "nest-org/egg-7b"
+    assert _values(stage) == {
+        "lora_alpha": 32.0, "lora_dropout": 0.05, "lora_target_modules": ("q_proj", "v_proj"), "lora_r": 8,
+    }  # fmt: skip
+
+
 def test_usage_code_is_not_a_training(spec_of: Reader) -> None:
     spec = spec_of("# tern\n\n```python\nmodel.generate(max_length=99, seed=3, learning_rate=2e-5)\n```\n")
     assert spec.stages == ()

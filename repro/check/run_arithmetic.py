@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from repro.check.outcomes import absent, failed, passed, unknown
-from repro.check.run_numbers import Figure, others_say, solve, span_words, usual_cause
+from repro.check.run_numbers import TOKENS, Figure, others_say, solve, span_words, usual_cause
 from repro.check.run_numbers import figures as stage_figures
 from repro.check.wording import search
 from repro.evidence import Evidence
@@ -25,7 +25,10 @@ _SEVERAL_RUNS = re.compile(
     r"|tensor[- ]parallel|pipeline[- ]parallel|sequence[- ]parallel|TPU)",
     re.IGNORECASE,
 )
-_SHOWN = ("effective batch", "devices", "accumulation", "rows", "steps an epoch", "steps", "epochs", "warm-up steps")
+_SHOWN = (
+    "effective batch", "devices", "accumulation", "rows", "steps an epoch", "epochs", "warm-up steps", "length",
+    "tokens a row", "tokens a step", "tokens", "steps",
+)  # fmt: skip
 
 
 @check("R420", "run-arithmetic", severity=Severity.HIGH, confidence=Severity.MEDIUM)
@@ -45,24 +48,25 @@ def run_arithmetic(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     for stage in spec.trainings:
         if len(stage.facts) < 2:
             continue
-        figures = stage_figures(spec, stage, evidence)
+        figures = [f for f in stage_figures(spec, stage, evidence) if f.stated.quantity not in TOKENS]
         if len(figures) < 3:
             continue
         derivation = solve(figures)
         if derivation.conflict:
-            found += _conflict(spec, stage, [figures[i] for i in derivation.conflict])
+            clash = [figures[i] for i in derivation.conflict]
+            if not any({f.stated.quantity for f in clash} <= group for group in _ELSEWHERE):
+                found.append(conflict(spec, stage, clash))
             continue
-        derived = _derived(derivation, figures)
+        derived = derived_words(derivation, figures)
         spans = tuple(f.span for f in figures[:4])
         if derived:
             found.append(passed(f"{stage.name}: one run can have them all; {derived}.", *spans))
     return found or [absent("No stage states enough numbers to imply another.")]
 
 
-def _conflict(spec: Spec, stage: Stage, clash: list[Figure]) -> list[Observation]:
+def conflict(spec: Spec, stage: Stage, clash: list[Figure]) -> Observation:
+    """What to say of figures that no run can have together."""
     names = {f.stated.quantity for f in clash}
-    if any(names <= group for group in _ELSEWHERE):
-        return []
     parts = ", ".join(f.stated.words for f in clash)
     reasons, causes = [], []
     for index, figure in enumerate(clash):
@@ -80,7 +84,7 @@ def _conflict(spec: Spec, stage: Stage, clash: list[Figure]) -> list[Observation
         words += f"; {causes[0]}"
     soft = any(c.startswith(("a filter", "packing")) for c in causes) or search(spec, _SEVERAL_RUNS, body_only=True)
     say = unknown if soft else failed
-    return [say(f"{words}.", *(f.span for f in clash), claims=_claims(spec, stage, names))]
+    return say(f"{words}.", *(f.span for f in clash), claims=_claims(spec, stage, names))
 
 
 def _claims(spec: Spec, stage: Stage, names: set[str]) -> tuple[str, ...]:
@@ -88,7 +92,7 @@ def _claims(spec: Spec, stage: Stage, names: set[str]) -> tuple[str, ...]:
     return tuple(i for n in sorted(names) if n in keys and spec.claim(i := f"{stage.name}.{keys[n]}"))
 
 
-def _derived(derivation: Derivation, figures: list[Figure]) -> str:
+def derived_words(derivation: Derivation, figures: list[Figure]) -> str:
     """What follows for quantities that nobody states."""
     stated = {f.stated.quantity for f in figures}
     parts = []

@@ -11,7 +11,7 @@ from repro.check.lineage import stage_fact
 from repro.check.rows import known_rows, steps_an_epoch, total_steps
 from repro.evidence import Evidence
 from repro.number import Interval
-from repro.relations import Batches, Derivation, Product, Quantity, Relation, Stated, derive, without
+from repro.relations import AtMost, Batches, Derivation, Product, Quantity, Relation, Stated, derive, without
 from repro.spec import AnyFact, Spec, Stage
 
 KEPT = 0.95
@@ -31,6 +31,10 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("steps", 1, whole=True),
         Quantity("warm-up steps", 0, whole=True),
         Quantity("warm-up ratio", 0),
+        Quantity("tokens", 1),
+        Quantity("tokens a step", 1),
+        Quantity("tokens a row", 0),
+        Quantity("length", 1),
     )
 }
 RELATIONS: tuple[Relation, ...] = (
@@ -39,6 +43,9 @@ RELATIONS: tuple[Relation, ...] = (
     Batches("steps an epoch", "rows used", "effective batch"),
     Product("steps", ("steps an epoch", "epochs"), rounded=True),
     Product("warm-up steps", ("warm-up ratio", "steps"), rounded=True),
+    Product("tokens a step", ("effective batch", "tokens a row")),
+    AtMost("tokens a row", "length"),
+    Product("tokens", ("steps", "tokens a step")),
 )
 _KEYS = {
     "effective_batch_size": "effective batch",
@@ -48,7 +55,11 @@ _KEYS = {
     "num_epochs": "epochs",
     "warmup_ratio": "warm-up ratio",
     "warmup_steps": "warm-up steps",
+    "train_tokens": "tokens",
+    "effective_batch_tokens": "tokens a step",
+    "max_seq_length": "length",
 }
+TOKENS = frozenset(("tokens", "tokens a step", "tokens a row", "length"))
 _WHOLE = {"effective_batch_size", "per_device_batch_size", "gradient_accumulation_steps", "num_devices"}
 
 
@@ -94,7 +105,8 @@ def figures(spec: Spec, stage: Stage, evidence: Evidence) -> list[Figure]:
         words = f"{logged[0].centre:,.6g} steps an epoch in the loss table"
         found.append(Figure(Stated("steps an epoch", logged[0], words), logged[1]))
     rows = known_rows(stage, evidence)
-    if len(rows) == 1 and stage.get("packing").value is not True:
+    held_out = stage.get("val_set_size").known or stage.get("packing").value is True
+    if len(rows) == 1 and not held_out:
         found.append(Figure(Stated("rows", rows[0][0], rows[0][1]), rows[0][2]))
     return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro import screen
+from repro import fix_view, screen
 from repro.arguments import (
     Endpoint,
     Format,
@@ -58,6 +58,12 @@ def check(
         bool, typer.Option("--no-card-ignores", help="Do not let a card ask for checks to be ignored.")
     ] = False,
     stdin_filename: Annotated[str, typer.Option(help="The name of what comes on standard input.")] = "",
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Make the fixes that need no judgement, in the cards' own files.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Only show these fixes, as a unified diff; change nothing.")
+    ] = False,
     source: SourceOpt = "none",
     endpoint: Endpoint = None,
     offline: Offline = False,
@@ -67,8 +73,13 @@ def check(
 ) -> int:
     """The static audit alone: no torch; for editors, pre-commit and CI."""
     from repro.checking import Checking
+    from repro.fixing import Fixes
     from repro.render.check_formats import CHECK_FORMATS
 
+    if fix and diff:
+        raise UsageError("--fix and --diff contradict each other", hint="--diff shows, --fix changes")
+    if diff and format is not Formats.text:
+        raise UsageError("--diff has a format of its own", hint="leave out --format")
     screen.only(format, "text", *CHECK_FORMATS)
     screen.no_folder(output)
     words = {"fail-on": fail_on, "persona": persona, "min-severity": min_severity, "min-confidence": min_confidence}
@@ -78,8 +89,11 @@ def check(
         config_file=config,
         stdin=_read_stdin,
         stdin_filename=stdin_filename,
+        fixes=Fixes.MADE if fix else Fixes.SHOWN if diff else Fixes.NONE,
     )
-    if format is Formats.text:
+    if diff:
+        fix_view.show_diffs(checking, cards, lambda item: _tell(item, verbose), output)
+    elif format is Formats.text:
         _show(checking, cards, verbose, output)
     else:
         _write(checking, cards, verbose, format, output)
@@ -98,6 +112,7 @@ def _show(checking: Checking, words: list[str], verbose: bool, output: Path | No
     for item in checking.run(words):
         _tell(item, verbose)
         if isinstance(item, CheckedCard):
+            fix_view.tell(checking, item)
             text = card_text(item, width=width, paint=paint, verbose=verbose, most_gaps=MOST_GAPS if alone else 0)
             if output is not None:
                 parts.append(text)
@@ -115,6 +130,7 @@ def _write(checking: Checking, words: list[str], verbose: bool, format: str, out
 
     for item in checking.run(words):
         _tell(item, verbose)
+        fix_view.tell(checking, item)
     run = checking.whole()
     _tell_idle(checking)
     if format == "html" and len(run.cards) != 1:

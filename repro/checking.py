@@ -13,7 +13,9 @@ from repro.checked import CheckedCard, CheckRun, Reader, Refused, checked_card
 from repro.errors import ReproError
 from repro.evidence import Source
 from repro.finding import Check, Finding, Persona, Severity
+from repro.fixing import Fixes, check_and_mend
 from repro.inputs import Input, Walked, find_inputs, path_from_root
+from repro.mend import Mended
 from repro.options import Options
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ class Checking:
     config_file: Path | None = None
     stdin: Callable[[], bytes] = bytes
     stdin_filename: str = ""
+    fixes: Fixes = Fixes.NONE
+    mended: dict[str, Mended] = field(default_factory=dict)
+    """What was mended in each card, by its source; whoever shows it takes it out."""
     cards: list[CheckedCard] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     walked: list[Walked] = field(default_factory=list)
@@ -99,12 +104,15 @@ class Checking:
         wishes = settings.ignores_for(item.name) if settings else ()
         select = self.options.select or (settings.select if settings else ())
         options = replace(self.options, select=select, ignores=wishes)
+        who = reader(words)
         try:
-            report = pipeline.check(item.name, options, data=item.data, source=self._source)
+            report, mended = check_and_mend(item, options, self._source, self.fixes, who.sees)
         except ReproError as error:
             return Refused(item.name, error)
         except Exception as error:  # a bug met on one card must not hide the findings of the others
             return Refused(item.name, error)
+        if mended is not None:
+            self.mended[report.card_source] = mended
         ran = frozenset(check.code for check in chosen_checks(select, self.options.ignore))
         own = report.spec.ignores if options.card_ignores else ()
         self._count(wishes, report.findings, ran)
@@ -114,7 +122,7 @@ class Checking:
             *(useless(wish) for wish in idle(report.findings, own, ran)),
         )
         uri = item.name if item.data is not None else path_from_root(item.name)
-        return checked_card(report, reader(words), problems, uri)
+        return checked_card(report, who, problems, uri)
 
     def _count(self, wishes: tuple[Ignore, ...], findings: tuple[Finding, ...], ran: frozenset[str]) -> None:
         from repro.check.ignoring import idle, unsound

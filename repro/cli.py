@@ -30,6 +30,7 @@ from repro.arguments import (
 )
 from repro.check_command import check
 from repro.errors import UsageError
+from repro.sweep_command import sweep
 
 app = typer.Typer(
     name="repro",
@@ -129,6 +130,7 @@ def read(card: CardArg, format: Format = Formats.text, output: Output = None, ve
 
 
 app.command()(check)
+app.command()(sweep)
 
 
 @app.command()

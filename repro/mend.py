@@ -29,10 +29,9 @@ class Look:
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...] = ()
 
-    @property
-    def fixable(self) -> list[Finding]:
-        """What failed, has an edit, and nobody ignores."""
-        return [f for f in self.findings if f.outcome is Outcome.FAIL and f.edits and not f.ignored]
+    def fixable(self, wanted: Callable[[Finding], bool]) -> list[Finding]:
+        """What failed, has an edit, nobody ignores, and is `wanted`."""
+        return [f for f in self.findings if f.outcome is Outcome.FAIL and f.edits and not f.ignored and wanted(f)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,11 @@ class Mended:
         return self.data != self.before
 
 
-def mend(data: bytes, look: Callable[[bytes], Look]) -> Mended:
+def mend(
+    data: bytes, look: Callable[[bytes], Look], wanted: Callable[[Finding], bool] = lambda finding: True
+) -> Mended:
     """Make every edit that the findings of `look` bring, as far as a second look finds the failure gone and no other
-    in its place. `mend(mend(x)) == mend(x)`.
+    in its place. `mend(mend(x)) == mend(x)`. `wanted` chooses among the findings.
 
     `look` reads and checks a card's bytes; it must answer the same for the same bytes.
     """
@@ -62,11 +63,11 @@ def mend(data: bytes, look: Callable[[bytes], Look]) -> Mended:
     fixed: list[Finding] = []
     refused: list[tuple[Finding, str]] = []
     for _ in range(ROUNDS):
-        wanted = seen.fixable
-        if not wanted:
+        fixable = seen.fixable(wanted)
+        if not fixable:
             refused = []
             break
-        data, made, refused, seen = _round(data, wanted, seen, look)
+        data, made, refused, seen = _round(data, fixable, seen, look)
         fixed += made
         if not made:
             break

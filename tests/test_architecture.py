@@ -28,9 +28,9 @@ NOUNS = (
 )
 EDGES = (
     "shelf", "options", "measure", "pipeline", "refresh",
-    "config", "inputs", "checking", "edits", "diff", "mend",
+    "edits", "diff", "mend", "config", "inputs", "fixing", "checking",
     "row", "row_tables", "rows", "crew", "sweep_card", "sweep_tables", "sweep_summary", "sweep_markdown", "sweep",
-    "progress", "screen", "arguments", "check_command", "cli", "__main__",
+    "progress", "screen", "arguments", "fix_view", "check_command", "sweep_command", "cli", "__main__",
 )  # fmt: skip
 """Above the verbs, each importing only those to its left."""
 
@@ -43,7 +43,9 @@ ABOVE_VERBS = (
     "sweep_card",
     "sweep_markdown",
     "sweep",
+    "fix_view",
     "check_command",
+    "sweep_command",
     "cli",
     "screen",
 )

@@ -36,7 +36,7 @@ def code_lines(text: str) -> list[str]:
 
 
 def test_the_commands_are_the_ones_of_the_house() -> None:
-    assert sorted(COMMANDS) == ["card", "check", "explain", "plan", "read", "run", "verify"]
+    assert sorted(COMMANDS) == ["card", "check", "explain", "plan", "read", "run", "sweep", "verify"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterable
 
 from repro.arithmetic import relative_change
+from repro.check.figures import line_of
 from repro.check.frameworks import framework
 from repro.check.lineage import stage_fact
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
 from repro.check.rows import known_rows, total_steps
 from repro.check.wording import at, lines_of
 from repro.evidence import Evidence
-from repro.finding import Observation, Severity, check
-from repro.number import Interval
+from repro.finding import Edit, Observation, Severity, check
+from repro.number import Interval, Number
 from repro.spec import Claim, ClaimKind, Spec, Stage
 
 _BULLET = re.compile(
@@ -22,6 +23,7 @@ _BULLET = re.compile(
     r"\s*\**\s*(\d{1,6}\.\d{1,12})\**\s*$",
     re.IGNORECASE,
 )
+_PERCENT = re.compile(r"(?P<sign>[-+\u2212]?)(?P<digits>\d{1,9}(?:\.\d{1,9})?)\s?%")
 
 
 def training_losses(spec: Spec, stage: Stage) -> list[Claim]:
@@ -164,6 +166,26 @@ def loss_left_open(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [passed("Where a loss has no value, the card says why.", opened[0].span)]
 
 
+def _mended(spec: Spec, claim: Claim, first: Number, second: Number) -> tuple[Edit, ...]:
+    """The change as it follows from its two figures, in the printed digits; empty where it stands in other words."""
+    match = _PERCENT.fullmatch(claim.printed)
+    span, line = claim.span, line_of(spec, claim.span.line)
+    if match is None or claim.number is None or not first.value or first.approximate or second.approximate:
+        return ()
+    if not span.column or span.line != span.end_line:
+        return ()
+    value = (second.value / first.value - 1.0) * 100.0
+    digits = f"{abs(value):.{claim.number.decimals}f}"
+    if not float(digits) or (value < 0 and not match["sign"]):
+        return ()
+    minus, plus = ("\u2212" if match["sign"] == "\u2212" else "-"), ("+" if match["sign"] else "")
+    start = line.find(claim.printed, span.column - 1, span.end_column)
+    if start < 0 or line.count(claim.printed, span.column - 1, span.end_column) != 1:
+        return ()
+    old = match["sign"] + match["digits"]
+    return (Edit(span.line, start + 1, start + len(old), old, (minus if value < 0 else plus) + digits),)
+
+
 @check("R412", "changes-recomputed", severity=Severity.HIGH)
 def changes_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Printed relative changes follow from the printed figures
@@ -190,17 +212,12 @@ def changes_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             continue
         due = relative_change(first.number.interval, second.number.interval)
         words = f"from {first.printed} to {second.printed} is {due.lo:.2f}% to {due.hi:.2f}%, printed {claim.printed}"
-        good = due.meets(claim.number.interval)
-        say = passed if good else failed
-        found.append(
-            say(
-                f"{words}{'' if good else ': no values within rounding agree'}.",
-                claim.span,
-                first.span,
-                second.span,
-                claims=(claim.id,),
-            )
-        )
+        places = (claim.span, first.span, second.span)
+        if due.meets(claim.number.interval):
+            found.append(passed(f"{words}.", *places, claims=(claim.id,)))
+        else:
+            edits = _mended(spec, claim, first.number, second.number)
+            found.append(failed(f"{words}: no values within rounding agree.", *places, claims=(claim.id,), edits=edits))
     return found or [absent("No relative change is printed.")]
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from repro.check.evals import _key, scores
+from repro.check.figures import cell_edit, rounded
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.wording import PipeTable, at, front_matter_end, pipe_tables
 from repro.evidence import Evidence
@@ -42,8 +43,8 @@ def _fits(average: Number, parts: Sequence[Number]) -> bool:
     return any(len(r) >= 2 and _mean(r).meets(target) for r in rest)
 
 
-def _averages(table: PipeTable) -> list[tuple[Number, list[Number], int]]:
-    """(average, its parts, line) for every row or column that is headed by "Average"."""
+def _averages(table: PipeTable) -> list[tuple[Number, list[Number], int, int]]:
+    """(average, its parts, line, column from 0) for every row or column that is headed by "Average"."""
     found = []
     columns = [i for i, name in enumerate(table.header) if _AVERAGE.match(name)]
     if len(columns) == 1:
@@ -54,7 +55,7 @@ def _averages(table: PipeTable) -> list[tuple[Number, list[Number], int]]:
             parts = [n for i, cell in enumerate(row) if i != columns[0] and i > 0 and (n := _figure(cell))]
             blank = any(not cell.strip(" -") for i, cell in enumerate(row) if i > 0)
             if average and len(parts) >= 2 and not blank:
-                found.append((average, parts, line))
+                found.append((average, parts, line, columns[0]))
     rows = [i for i, row in enumerate(table.rows) if row and _AVERAGE.match(row[0])]
     if len(rows) == 1 and rows[0] == len(table.rows) - 1:
         last = table.rows[rows[0]]
@@ -63,7 +64,7 @@ def _averages(table: PipeTable) -> list[tuple[Number, list[Number], int]]:
             above = [row[column] if column < len(row) else "" for row in table.rows[: rows[0]]]
             parts = [n for cell in above if (n := _figure(cell))]
             if average and len(parts) == len(above) >= 2:
-                found.append((average, parts, table.lines[rows[0]]))
+                found.append((average, parts, table.lines[rows[0]], column))
     return found
 
 
@@ -82,7 +83,7 @@ def average_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     for table in pipe_tables(spec):
         averages = _averages(table)
         good = [a for a in averages if _fits(a[0], a[1])]
-        for average, parts, line in averages:
+        for average, parts, line, column in averages:
             mean = math.fsum(p.value for p in parts) / len(parts)
             words = f"the average {average.printed} beside parts whose mean is {mean:.4g}"
             low, high = min(p.interval.lo for p in parts), max(p.interval.hi for p in parts)
@@ -91,9 +92,9 @@ def average_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             if not Interval(low, high).meets(average.interval):
                 found.append(failed(f"Line {line}: {words} lies outside of all of them.", at(spec, line)))
             elif len(good) >= 3 and len(good) == len(averages) - 1:
-                found.append(
-                    failed(f"Line {line}: {words}; the table's other averages are such means.", at(spec, line))
-                )
+                edits = cell_edit(spec, line, column, average.printed, rounded(mean, average))
+                other = f"Line {line}: {words}; the table's other averages are such means."
+                found.append(failed(other, at(spec, line), edits=edits))
             else:
                 found.append(unknown(f"Line {line}: {words}; its weights are not stated.", at(spec, line)))
         if good:

@@ -15,7 +15,7 @@ from repro import __version__
 from repro.crew import Crew
 from repro.errors import CardError, UsageError
 from repro.files import write_whole
-from repro.finding import Check
+from repro.finding import Check, Persona
 from repro.row import Columns, Row
 from repro.rows import count_rows, files_of, read_rows
 from repro.run import Observer, Progress, ignore
@@ -60,7 +60,9 @@ def sweep(source: Path, options: SweepOptions, observer: Observer = ignore) -> S
     from repro.report import as_json
 
     need_pyarrow()
-    checks = chosen_checks(options.asked.select, options.asked.ignore)
+    everything = options.asked.persona == Persona.AUDITOR
+    chosen = chosen_checks(options.asked.select, options.asked.ignore)
+    checks = tuple(check for check in chosen if everything or check.persona is Persona.AUTHOR)
     identity = identity_of(source, options, all_checks())
     _open_folder(options.output, identity)
     if (options.output / SUMMARY).is_file():

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from repro.finding import Finding, Outcome, Severity
+from repro.finding import Finding, Outcome, Persona, Severity
 from repro.row import Row
 from repro.spec import Spec
 
@@ -21,7 +21,7 @@ _RANK = {Outcome.NOT_APPLICABLE: 0, Outcome.PASS: 1, Outcome.UNKNOWN: 2, Outcome
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of every card."""
+    """What is asked of every card. A card's own wishes to ignore a check are not granted: a sweep counts."""
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -98,6 +98,8 @@ class Sweeper:
         card, spec = read(row.data, row.place)
         evidence = gather(spec, None, lambda data, name: read(data, name)[1])
         findings = run_checks(spec, evidence, select=self.asked.select, ignore=self.asked.ignore)
+        if self.asked.persona == Persona.AUTHOR:
+            findings = tuple(f for f in findings if f.persona is Persona.AUTHOR)
         complete = completeness(spec, evidence)
         seconds = time.process_time() - started
         worst: dict[str, Outcome] = {}

@@ -59,8 +59,9 @@ def test_the_help_tells_every_exit_code() -> None:
     assert told == set(EXIT_CODES)
 
 
-def test_readme_examples_parse() -> None:
-    lines = code_lines(document("README.md"))
+@pytest.mark.parametrize("name", ["README.md", "docs/ci.md"])
+def test_examples_parse(name: str) -> None:
+    lines = code_lines(document(name))
     assert lines
     group = typer.main.get_command(app)
     for line in lines:
@@ -72,9 +73,9 @@ def test_readme_examples_parse() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/ci.md"):
         for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)\s#]+)", (ROOT / name).read_text("utf-8")):
-            assert (ROOT / target).exists(), f"{name}: {target}"
+            assert ((ROOT / name).parent / target).exists(), f"{name}: {target}"
 
 
 def test_contributing_tells_the_house() -> None:

@@ -251,3 +251,62 @@ def test_the_bulk_file_has_no_row_that_could_not_be_read(tmp_path: Path) -> None
     summary = sweep(BULK, SweepOptions(tmp_path / "out", jobs=2))
     assert (summary.rows, summary.unread) == (3602, 0)
     assert not summary.errors
+
+
+def repro(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "repro", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_the_command_leaves_its_results_and_its_exit_code_tells_of_rows_that_were_not_read(tmp_path: Path) -> None:
+    source(tmp_path / "good.jsonl", 5)
+    source(tmp_path / "bad.jsonl", 5, (3,))
+    done = repro("sweep", "good.jsonl", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[0][:21]) == (0, "5 of 5 cards read; on"), done.stderr
+    assert (tmp_path / "sweeps" / "good" / "summary.json").is_file()
+    done = repro("sweep", "bad.jsonl", "--output", "out", "--jobs", "1", "--quiet", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "not read, 1: the line holds a number, not an object" in done.stdout
+    assert "bad.jsonl:6: the line holds a number, not an object" in done.stdout
+    assert done.stderr == ""
+    assert repro("sweep", "nowhere", cwd=tmp_path).returncode == 3
+    assert repro("sweep", "good.jsonl", "--output", "out", cwd=tmp_path).returncode == 2
+    assert repro("sweep", "good.jsonl", "--select", "R999", "--output", "other", cwd=tmp_path).returncode == 2
+
+
+def test_ctrl_c_stops_a_sweep_that_the_same_command_goes_on_with(tmp_path: Path) -> None:
+    source(tmp_path / "s.jsonl", 1500)
+    words = [sys.executable, "-m", "repro", "sweep", "s.jsonl", "--output", "out", "--jobs", "2"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(words, cwd=tmp_path, env=env, stderr=subprocess.PIPE, start_new_session=True)
+    while not list((tmp_path / "out").glob("parts/*.cards.parquet")) and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert b"the same command goes on from there" in told
+    assert b"Traceback" not in told
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert len(table(tmp_path / "out")) == 1500
+
+
+def test_without_pyarrow_it_says_what_to_install(tmp_path: Path) -> None:
+    source(tmp_path / "s.jsonl", 1)
+    code = "import sys; sys.modules['pyarrow'] = None; from repro.cli import main; sys.exit(main(['sweep', 's.jsonl']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 4
+    assert "pip install 'card-repro[sweep]'" in done.stderr
+    assert not (tmp_path / "sweeps").exists()

@@ -49,6 +49,8 @@ def read_settings(doc: Document) -> Gathered:
                 found.extend(_members(doc, index, block))
             elif block.language not in _NO_YAML and "merge_method" not in block.text:
                 found.extend(_settings(doc, index, block))
+        elif block.kind is BlockKind.PARAGRAPH and "Arguments(" in block.text:
+            found.extend(_arguments(doc, index, block))
         elif block.kind is BlockKind.HTML and len(block.text) < 60_000 and "<pre" in block.text.lower():
             found.extend(_settings(doc, index, block))
     return Gathered(statements=tuple(found))

@@ -61,7 +61,7 @@ def interpret(key: str, printed: str, label: str = "") -> tuple[Parameter, ...]:
     A value that cannot be read is None, with the reason in `why`; nothing is guessed.
     """
     printed = printed.strip()
-    if left_open(printed) and not (key in ("max_grad_norm", "warmup") and printed.lower() == "none"):
+    if left_open(printed) and not (key in ("max_grad_norm", "warmup", "lora_bias") and printed.lower() == "none"):
         return (Parameter(key if key != "warmup" else "warmup_ratio", printed, None, None, OPEN),)
     if key == "optimizer":
         return optimizer(printed)

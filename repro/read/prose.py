@@ -15,12 +15,13 @@ from repro.read.prose_terms import FOREIGN_TERMS, LOOSE_KEYS, TERMS
 from repro.read.statement import Gathered, Statement
 from repro.read.values import left_open
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n+|(?<=[。；！？])")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n+(?![a-z0-9(,])|(?<=[。；！？])")
 _TRAINED = re.compile(
     r"(?i)\b(?:train(?:ed|ing)?|fine-?tun(?:ed|ing)|aligned|optimi[sz]ed|tuned|hyper-?parameters?|used)\b"
 )
 _OTHERS = re.compile(
-    r"(?i)\b(?:pre-?train\w*|original(?:ly)?|baseline|paper|should|recommend\w*|if you|you can|e\.g\.|for example|"
+    r"(?i)\b(?:pre-?train(?!ed (?:weights|checkpoint))\w*|original(?:ly)?|"
+    r"baseline|paper|should|recommend\w*|if you|you can|e\.g\.|for example|"
     r"unlike|compared|instead|inference|generat\w+|sampl(?:ing|ed) with|evaluat\w+|benchmark\w*|other models?|teacher|"
     r"previous|earlier|future|merg(?:e|ed|es|ing)|plan(?:ned)?|will be|tried|experiment\w*)\b"
 )
@@ -40,10 +41,15 @@ _CHAT_TEMPLATE = re.compile(
 )
 _INITIALLY = re.compile(r"(?i)\b(?:initially|first) (?:supervised )?fine-?tuned\b")
 _BASE = re.compile(
-    r"(?i)\b(?:fine-?tuned?|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned)\s+(?:\w+\s+){0,3}?"
-    r"(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+(?:the\s+)?(?:base\s+model\s+)?$"
+    r"(?i)\b(?:fine-?tuned?|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned|initiali[sz]ed)\s+(?:\w+\s+){0,3}?"
+    r"(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+(?:the\s+)?(?:base\s+model\s+|pre-?trained\s+)?$"
 )
-_TUNED_AFTER = re.compile(r"(?i)\)?\s*(?:model\s+)?fine-?tuned\s+(?:on|with|for)\b")
+_TUNED_AFTER = re.compile(r"(?i)\)?\s*(?:model\s+)?fined?-?tuned\s+(?:on|with|for)\b")
+_TUNED_BEFORE = re.compile(
+    r"(?i)^fine-?tuned $|\b(?:that|which) fine-?tun(?:ed|es)\s+(?:the\s+)?$"
+    r"|\b(?:obtained|built|created|made|produced|result) (?:by|of|from) fine-?tuning\s+(?:the\s+)?$"
+)
+_ON_DATA = re.compile(r"(?i)\)?\s*(?:model\s+)?(?:on|for|with|using)\b")
 _OF_THE_CARD = re.compile(
     r"(?i)\b(?:card|readme|document\w*|description|text)\s+(?:is\s+|was\s+)?\w+\s+from\s+(?:the\s+)?$"
 )
@@ -140,7 +146,9 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str)
             if any(mark in sentence for mark in marks):
                 stage = stage or stage_in(sentence)
                 yield from _only(pattern, sentence, key, made)
-    if not _TRAINED.search(sentence) or _OTHERS.search(sentence) or doc.elsewhere(index) or "|" in sentence:
+    if _OTHERS.search(sentence) or doc.elsewhere(index) or "|" in sentence:
+        return
+    if not (_TRAINED.search(sentence) or doc.about_training(index)):
         return
     if block.kind is BlockKind.LIST_ITEM and ":" in sentence[:60]:
         return  # "label: value" items are read as lists
@@ -172,6 +180,9 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
         if text == "None" and link.rstrip("/").endswith("/None") and _BASE.search(before):
             why = "left open on the card"
             yield Statement("base_model", text, doc.locate(block.span, text), None, None, why, "", "", "prose")
+        elif kind == "model" and _TUNED_BEFORE.search(before) and _ON_DATA.match(source[match.end() :][:40]):
+            if not doc.is_own_name(found) and not _OTHERS.search(before.rsplit(". ", 1)[-1]):
+                yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
         elif kind == "model" and _TUNED_AFTER.match(source[match.end() :][:60]) and not source[: match.start()].strip():
             if not doc.is_own_name(found):
                 yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")

@@ -10,7 +10,8 @@ _STRICT: dict[str, str] = {
     "num_epochs": r"\bfor\s+(?:a total of\s+)?(~?\d+(?:\.\d+)?|one|two|three|four|five)\s+"
     r"(?:full |complete |training )?epochs?\b"
     r"|\b(\d+(?:\.\d+)?|one|two|three|four|five)\s+epochs?\s+(?:taking|of\s+(?:full\s+)?fine-?\s?tun\w+)\b",
-    "learning_rate": rf"\b(?:learning rate|lr)\s*(?:\([^)]*\)\s*)?{_IS}{_NUMERAL}",
+    "learning_rate": rf"\b(?:learning rate|lr)\s*(?:\([^)]*\)\s*)?{_IS}{_NUMERAL}"
+    r"|(?<![\w.])(\d[\d.]*e-\d+|0\.0\d+)\s+(?:peak\s+)?learning rate",
     "effective_batch_size": rf"\b(?:effective|global|total)\s+(?:train(?:ing)?\s+)?batch size{_IS}"
     r"(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
     "warmup_ratio": rf"\bwarm-?up ratio{_IS}(\d*\.?\d+\s?%?)",
@@ -20,8 +21,8 @@ _STRICT: dict[str, str] = {
     "seed": rf"\b(?:random\s+)?seed{_IS}(\d{{1,9}})(?![\d.])",
 }
 _LOOSE: dict[str, str] = {
-    "batch_size": r"(?<!effective )(?<!global )(?<!total )"
-    rf"\bbatch[- ]size{_IS}(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
+    "batch_size": r"\b(\d{1,5})\s+batch[- ]size\b|"
+    rf"(?<!effective )(?<!global )(?<!total )\bbatch[- ]size{_IS}(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
     "gradient_accumulation_steps": r"\bgradient accumulation(?: steps?)?\s*(?:of|=|:|is|was|set to|over)\s*(\d[\d,]*)"
     r"|\b(\d[\d,]*)\s+gradient accumulation steps",
     "warmup": r"(\d+(?:\.\d+)?\s?%|\d[\d,]*\s+steps)\s+(?:of\s+)?(?:the\s+steps\s+)?(?:for\s+)?(?:linear\s+)?warm-?up"
@@ -29,7 +30,12 @@ _LOOSE: dict[str, str] = {
     "warmup_steps": r"\b(\d[\d,]*)\s+(?:linear\s+)?warm-?up\s+steps",
     "lr_scheduler_type": r"\b(cosine|linear|constant|polynomial|inverse square root)\s+(?:learning[- ]rate\s+|lr\s+)?"
     r"(?:decay|schedul\w+|annealing)",
-    "optimizer": r"\b(?:with|using|by|the|an?|and)\s+(?:the\s+)?((?:(?:8-?bit|paged)\s+)?"
+    "total_steps": r"\btrain(?:ed|ing)\b[^.;]{0,80}?\bfor\s+(?:a total of\s+)?(\d[\d,.]*\s?[kKM]?)\s+"
+    r"(?:training\s+|optimi[sz]er\s+|gradient\s+)?steps",
+    "adam_beta1": r"(?:β|\bbeta)[_ ]?\{?1\}?\s*=\s*(0?\.\d+)",
+    "adam_beta2": r"(?:β|\bbeta)[_ ]?\{?2\}?\s*=\s*(0?\.\d+)",
+    "adam_epsilon": r"(?:ε|\bepsilon)\s*=\s*(\d[\d.]*e-\d+)",
+    "optimizer": r"\b(?:with|is|using|by|the|an?|and)\s+(?:the\s+)?((?:(?:8-?bit|paged)\s+)?"
     r"(?:AdamW|Adam|Adafactor|LION|SGD|LAMB|Sophia)(?:[-_ ]?8-?bit)?)\b(?![-\w])",
     "precision": r"\b(bf16|bfloat16|fp16|float16)\b(?:\s+mixed)?[- ]?(?:precision)?|\bmixed[- ]precision\s*\((\w+)\)",
     "lora_r": r"\b(?:rank|lora[_ ]r|r)\s*(?:of|=|:|is|was|set to)\s*(\d{1,4})\b",
@@ -52,7 +58,8 @@ _BY_LANGUAGE: dict[str, str] = {
 _MARKS: dict[str, tuple[str, ...]] = {
     "num_epochs": ("epoch",), "learning_rate": ("learning rate", "lr"), "effective_batch_size": ("batch size",),
     "warmup_ratio": ("warm",), "max_seq_length": ("length", "context"), "beta": ("beta", "β"),
-    "weight_decay": ("weight decay",), "seed": ("seed",), "batch_size": ("batch",),
+    "total_steps": ("steps",), "adam_beta1": ("β", "beta"), "adam_beta2": ("β", "beta"),
+    "adam_epsilon": ("ε", "epsilon"), "weight_decay": ("weight decay",), "seed": ("seed",), "batch_size": ("batch",),
     "gradient_accumulation_steps": ("accumulation",), "warmup": ("warm",), "warmup_steps": ("warm",),
     "lr_scheduler_type": ("decay", "schedul", "anneal"),
     "optimizer": ("adam", "adafactor", "lion", "sgd", "lamb", "sophia"), "precision": ("16", "mixed"),

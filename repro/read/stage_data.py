@@ -20,6 +20,7 @@ _NAMED = (
     r"(?:[ -](?:[Ii]nstruct|[Bb]ase|[Cc]hat|[Ii]t|[Hh]f|v\d[\d.]*)(?![A-Za-z]))*)"
     r"(?! ?(?:tokens?|examples?|rows|samples|words|data))"
 )
+_TUNED = re.compile(r"\bThis (?P<name>[a-z][\w./]{0,40}-[\w./-]{1,60}) model was fine-?tuned (?:for|on)\b")
 _SIZED = re.compile(r"\d[Bb](?![A-Za-z0-9])")
 _NO_NAME = frozenset(("", "unknown", "none", "custom", "private", "following"))
 _BASES = (
@@ -97,15 +98,15 @@ def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
     """The model that sentences name as what this one was tuned from, where nothing on the card links or lists one."""
     if doc.card.front_matter.get("base_model") or any(s.key == "base_model" for s in gathered.statements):
         return Gathered()
-    if gathered.parts or not _SIZED.search(doc.card.text):
+    sized = _SIZED.search(doc.card.text) is not None
+    if gathered.parts or not (sized or "model was fine" in doc.card.text):
         return Gathered()
     found: dict[str, Statement] = {}
     for block in doc.blocks:
         if block.kind not in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM) or len(block.text) > 5000:
             continue
-        if not _SIZED.search(block.text):
-            continue
-        for pattern in _BASES:
+        patterns = _BASES if sized and _SIZED.search(block.text) else ()
+        for pattern in (*patterns, _TUNED) if "model was fine" in block.text else patterns:
             for match in pattern.finditer(block.text):
                 name = match["name"].strip()
                 if not doc.is_own_name(name) and fold(name) not in fold(doc.title):

@@ -34,6 +34,16 @@ def _values(spec: Spec) -> dict[str, object]:
         ("You can train it with AdamW and a batch size of 8, e.g. for 3 epochs.", {}),
         ("The baseline was trained with AdamW.", {}),
         (
+            "It was trained for 250K steps with a batch size\nof 256, 5e-5 learning rate, β1 = 0.9, β2 = 0.98.",
+            {
+                "effective_batch_size": 256,
+                "learning_rate": 5e-5,
+                "adam_beta1": 0.9,
+                "adam_beta2": 0.98,
+            },
+        ),
+        ("It was trained from the pre-trained weights of EGG for 20 epochs.", {"num_epochs": 20}),
+        (
             "模型训练3个epoch，学习率为2e-5，批次大小为64。",
             {"num_epochs": 3, "learning_rate": 2e-5, "effective_batch_size": 64},
         ),
@@ -47,12 +57,32 @@ def _values(spec: Spec) -> dict[str, object]:
             "El modelo se entrenó durante 3 épocas con una tasa de aprendizaje de 2e-5.",
             {"num_epochs": 3, "learning_rate": 2e-5},
         ),
+        ("The model was fine-tuned for 50 epochs, with 32 batch size.", {"num_epochs": 50, "effective_batch_size": 32}),
         ("Huấn luyện trong 3 epoch với tốc độ học là 2e-5.", {"num_epochs": 3, "learning_rate": 2e-5}),
     ],
 )
 def test_a_sentence(spec_of: Reader, sentence: str, expected: dict[str, object]) -> None:
     spec = spec_of(f"---\nbase_model: nest-org/egg\ndatasets: [nest-org/eggs]\n---\n# Heron\n\n{sentence}\n")
     assert _values(spec) == expected
+
+
+def test_steps_of_a_sentence(spec_of: Reader) -> None:
+    spec = spec_of("# Heron\n\nThe model was trained for 250K steps in total with a batch size of 16.\n")
+    assert [(c.kind.value, c.value) for c in spec.claims if c.kind.value == "steps"] == [("steps", 250_000)]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "This is a tagger that fine-tuned [egg](https://huggingface.co/nest/egg-2) on the [S](https://x.org) data set.",
+        "Fine-tuned [nest/egg-2](https://huggingface.co/nest/egg-2) on Japanese using Common Voice.",
+        "This `nest/egg-2` model was fine-tuned for classification.",
+        "It was initialized from the pre-trained [egg](https://huggingface.co/nest/egg-2).",
+    ],
+)
+def test_bases_of_sentences(spec_of: Reader, sentence: str) -> None:
+    spec = spec_of(f"# Heron\n\n{sentence}\n")
+    assert spec.get("base_model").value == "nest/egg-2"
 
 
 def test_two_stages_of_one_sentence(spec_of: Reader) -> None:

@@ -84,7 +84,7 @@ def check(
     screen.no_folder(output)
     words = {"fail-on": fail_on, "persona": persona, "min-severity": min_severity, "min-confidence": min_confidence}
     checking = Checking(
-        options=screen.options({**locals(), "select": tuple(select or ()), "ignore": tuple(ignore or ())}),
+        options=screen.options({**locals(), "select": _split(select), "ignore": _split(ignore)}),
         words={key: str(value) for key, value in words.items() if value is not None},
         config_file=config,
         stdin=_read_stdin,
@@ -98,6 +98,10 @@ def check(
     else:
         _write(checking, cards, verbose, format, output)
     return checking.exit_code
+
+
+def _split(words: list[str] | None) -> tuple[str, ...]:
+    return tuple(part for word in words or () for part in (word.split(",") if "," in word else (word,)))
 
 
 def _show(checking: Checking, words: list[str], verbose: bool, output: Path | None) -> None:
@@ -120,7 +124,9 @@ def _show(checking: Checking, words: list[str], verbose: bool, output: Path | No
                 screen.emit(text, None)
     _tell_idle(checking)
     if checking.cards:
-        line = summary(checking.cards, num_refused=len(checking.refused), paint=paint, verbose=verbose)
+        limit = width if output is None and sys.stdout.isatty() else 0
+        refused = len(checking.refused)
+        line = summary(checking.cards, num_refused=refused, paint=paint, verbose=verbose, width=limit)
         screen.emit("".join([*parts, line]), output)
 
 

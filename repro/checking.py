@@ -92,8 +92,10 @@ class Checking:
         """The wishes of configuration files that were not granted, or ignored nothing in any card of this run."""
         from repro.check.ignoring import unsound, useless
 
-        wishes = tuple(self._wishes)
-        return unsound(wishes) + tuple(useless(w) for w in wishes if w.reason and not self._wishes[w])
+        wrong = unsound(self._wishes)
+        told = {problem.span for problem in wrong}
+        idle = (wish for wish, used in self._wishes.items() if not used and wish.span not in told)
+        return wrong + tuple(useless(wish) for wish in idle)
 
     def _checked(self, item: Input) -> CheckedCard | Refused:
         from repro.check.checker import chosen_checks

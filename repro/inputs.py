@@ -42,6 +42,7 @@ class Walked:
 
     name: str
     num_cards: int
+    """Each once, whatever names lead to it."""
     num_others: int
     """Markdown files that do not look like a model's card."""
 
@@ -114,10 +115,9 @@ def _in_folder(word: str, seen: set[object]) -> Iterator[Input | Refused | Walke
                 found.append(Refused(str(place), CardError("this link leads nowhere", where=str(place))))
             elif not looks_like_a_card(place):
                 others += 1
-            else:
+            elif _new(place, seen):
                 cards += 1
-                if _new(place, seen):
-                    found.append(Input(str(place), place.parent))
+                found.append(Input(str(place), place.parent))
     for error in unreadable:
         where = str(error.filename or word)
         found.append(Refused(where, CardError(f"this folder cannot be read: {error.strerror or error}", where=where)))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from repro import __version__, measure, shelf
+from repro import __version__
 from repro.card import Card
 from repro.comparison import Comparison
 from repro.errors import PrerequisiteError, ReproError
@@ -47,6 +47,8 @@ def audit_source(options: Options) -> Source | None:
     Raises:
         PrerequisiteError: the folder does not exist.
     """
+    if options.source in {"", "none"}:
+        return None
     from repro.gather.sources import open_source
 
     return open_source(options.source, endpoint=options.endpoint, cache_folder=options.cache_folder)
@@ -128,6 +130,7 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | N
 
     None in a process that `accelerate launch` started only to help with the training.
     """
+    from repro import measure, shelf
     from repro.check.checker import run_checks
 
     started = time.monotonic()
@@ -163,6 +166,7 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
         UsageError: `against` is neither "hub", a folder, nor REPO[@REV].
         PrerequisiteError: the folder does not exist.
     """
+    from repro import measure, shelf
     from repro.check.checker import run_checks
     from repro.compare.published_card import beside_published
     from repro.gather.sources import not_found, open_published, read_against
@@ -240,6 +244,7 @@ def _report(
 
 def save(report: Report, folder: Path, data: bytes, observer: Observer = ignore) -> None:
     """Every rendering of a report, into its folder; report.json, the truth, last."""
+    from repro import shelf
     from repro.render.card import refresh_card
     from repro.render.html import to_html
     from repro.render.markdown import to_markdown
@@ -273,6 +278,8 @@ def find_run(target: str, options: Options) -> tuple[str, Path, Report | None]:
     Raises:
         PrerequisiteError: no target, and no run yet.
     """
+    from repro import shelf
+
     latest = None if target else shelf.latest_run(options.reports)
     if not target and latest is None:
         raise PrerequisiteError(

@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
-
 from repro.errors import ReproError, UsageError
 from repro.files import cannot_write, write_whole
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
     from repro.options import Options, Outcome
     from repro.progress import Watcher
     from repro.spec import Spec
@@ -44,6 +43,8 @@ def verbose() -> bool:
 
 def out_console() -> Console:
     """Results."""
+    from rich.console import Console
+
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
@@ -64,7 +65,10 @@ def width() -> int:
 
 def say(text: str | Text) -> None:
     """A line on stderr: progress, announcements, complaints. Never markup: it may quote a card."""
-    from repro.render.terminal import clean
+    from rich.console import Console
+    from rich.text import Text
+
+    from repro.render.safe_text import clean
 
     plain = text if isinstance(text, Text) else Text(clean(text))
     Console(stderr=True, highlight=False).print(plain, soft_wrap=True)
@@ -72,7 +76,9 @@ def say(text: str | Text) -> None:
 
 def complain(error: ReproError) -> None:
     """One clear sentence, where it is, and what to do."""
-    from repro.render.terminal import clean
+    from rich.text import Text
+
+    from repro.render.safe_text import clean
 
     text = Text("error: ", style="bold red")
     text.append(clean(str(error)), style="none")
@@ -139,6 +145,8 @@ def emit(result: RenderableType, output: Path | None) -> None:
             out_console().print(result)
         return
     if not isinstance(result, str):
+        from rich.console import Console
+
         console = Console(width=PLAIN_WIDTH, color_system=None, force_terminal=False, highlight=False)
         with console.capture() as capture:
             console.print(result)
@@ -242,6 +250,8 @@ def options(given: Mapping[str, Any]) -> Options:
 
 def watched(quiet: bool, work: Callable[[Watcher], T]) -> T:
     """Run something long and show how far it is, on stderr."""
+    from rich.console import Console
+
     from repro.progress import Watcher
 
     with Watcher(Console(stderr=True, highlight=False), quiet=quiet) as watcher:
@@ -250,6 +260,10 @@ def watched(quiet: bool, work: Callable[[Watcher], T]) -> T:
 
 def show_outcome(outcome: Outcome, format: str, output: Path | None, quiet: bool) -> int:
     """The report in the chosen format, where its files are, and the exit code that its verdicts give."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
     from repro.comparison import Verdict, count
     from repro.render import terminal
     from repro.render.formats import FORMATS

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from repro.errors import ReproError
 from repro.evidence import Absence, Evidence, Repo, Source
-from repro.gather.folder import Folder
 from repro.gather.wanted import is_repo_id
 from repro.spec import AnyFact, Origin, Spec
 
@@ -56,7 +55,8 @@ class _Search:
             self.seen.add(("model", own.lower()))
         if subject:
             self.seen.discard(("model", subject.lower()))
-        if subject or (isinstance(self.source, Folder) and self.source.single):
+        # Only a folder can be one model's own; asked so, nothing is loaded where there is no source.
+        if subject or getattr(self.source, "single", False):
             self.look(subject, "model", "subject", revision)
         else:
             self.absences.append(Absence("the model's own repository", "the card does not name it"))

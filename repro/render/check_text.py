@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from repro.card import Span
@@ -11,13 +12,15 @@ from repro.render.gap_rows import advice, gap_rows, range_text, score_text
 from repro.render.places import card_lines
 from repro.render.safe_text import one_line
 from repro.render.source_lines import cells, shown_line
-from repro.render.words import plural
+from repro.render.words import OUTCOMES, plural
 
 MOST_PLACES = 4
 """Places of one finding that are quoted; the others are named."""
 MOST_NAMED = 12
 MOST_LINES = 3
 """Lines of one place that are quoted."""
+
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 Paint = Callable[[str, str], str]
 """(style, text) -> the text in that style: "bold", "dim", "gutter", "help", "good" or a severity's name."""
@@ -63,35 +66,55 @@ def card_text(card: CheckedCard, *, width: int, paint: Paint = plain, verbose: b
     return "".join(f"{block}\n\n" for block in [*blocks, *(["\n".join(gaps)] if gaps else [])])
 
 
-def summary(cards: Sequence[CheckedCard], *, num_refused: int = 0, paint: Paint = plain, verbose: bool = False) -> str:
-    """One line on everything that was checked."""
+def summary(
+    cards: Sequence[CheckedCard], *, num_refused: int = 0, paint: Paint = plain, verbose: bool = False, width: int = 0
+) -> str:
+    """One line on everything that was checked; where it would not fit into `width` cells (0: no limit), several."""
+    lines = [""]
+    for part in _summary(cards, num_refused, verbose):
+        text = _SGR.sub("", lines[-1])
+        if width and lines[-1] and cells(text) + cells("".join(t for _, t in part)) + 3 > width:
+            lines.append("  ")
+        elif lines[-1]:
+            lines[-1] += " "
+        lines[-1] += "".join(paint(style, text) if style else text for style, text in part) + ";"
+    return "\n".join(lines).removesuffix(";") + "\n"
+
+
+def _summary(cards: Sequence[CheckedCard], num_refused: int, verbose: bool) -> Iterator[list[tuple[str, str]]]:
+    """The parts of the summary, each of pieces (style, text)."""
     total = sum(len(c.findings) for c in cards)
     counts = {s: sum(f.severity is s for c in cards for f in c.findings) for s in reversed(Severity)}
-    split = ", ".join(paint(s.value, f"{n} {s.value}") for s, n in counts.items() if n)
     with_some = sum(bool(c.findings) for c in cards)
+    of = plural(len(cards), "card")
     if total:
-        of = plural(len(cards), "card") if with_some == len(cards) else f"{with_some} of {plural(len(cards), 'card')}"
-        parts = [f"{paint('bold', plural(total, 'finding'))} ({split}) in {of}"]
+        split = [((s.value, f"{n} {s.value}"), ("", ", ")) for s, n in counts.items() if n]
+        yield [
+            ("bold", plural(total, "finding")),
+            ("", " ("),
+            *[piece for pair in split for piece in pair][:-1],
+            ("", f") in {of if with_some == len(cards) else f'{with_some} of {of}'}"),
+        ]
     else:
-        parts = [f"{paint('good', 'no findings')} in {plural(len(cards), 'card')}"]
+        yield [("good", "no findings"), ("", f" in {of}")]
     unknown = sum(len(c.unknown) for c in cards)
-    everything = verbose or any(c.reader.persona is Persona.AUDITOR for c in cards)
     if unknown:
-        parts.append(f"{unknown:,} cannot be told" + ("" if everything else " (-v says why)"))
+        everything = verbose or any(c.reader.persona is Persona.AUDITOR for c in cards)
+        yield [("", f"{unknown:,} cannot be told" + ("" if everything else " (-v says why)"))]
     ignored = sum(len(c.ignored) for c in cards)
     if ignored:
         by_cards = sum(own for c in cards for _, own in c.ignored)
-        parts.append(f"{ignored:,} ignored" + (f", {by_cards:,} of them by the card itself" if by_cards else ""))
+        yield [("", f"{ignored:,} ignored" + (f" ({by_cards:,} by the card itself)" if by_cards else ""))]
     hidden = sum(c.num_hidden for c in cards)
     if hidden:
-        parts.append(f"{hidden:,} not shown to this reader")
+        asked = any(c.reader.min_severity.rank or c.reader.min_confidence.rank for c in cards)
+        yield [("", f"{hidden:,} not shown" if asked else f"{hidden:,} more with --persona auditor")]
     told = [c.report.completeness for c in cards if c.report.completeness is not None]
     scores = [t.score for t in told if t.score is not None]
     if scores:
-        parts.append(advice(told[0]) if len(cards) == 1 else range_text(scores))
+        yield [("", advice(told[0]) if len(cards) == 1 else range_text(scores))]
     if num_refused:
-        parts.append(paint("high", f"{plural(num_refused, 'input')} could not be checked"))
-    return "; ".join(parts) + "\n"
+        yield [("high", f"{plural(num_refused, 'input')} could not be checked")]
 
 
 def _finding(
@@ -111,7 +134,7 @@ def _finding(
         yield bar
     before = 0
     for span in quoted:
-        if before and span.line > before + 1:
+        if before and span.line != before + 1:
             yield paint("gutter", "...")
         for number in range(span.line, _last_quoted(span, lines) + 1):
             many = span.end_line > span.line
@@ -195,7 +218,7 @@ def _ignored(card: CheckedCard, listed: list[tuple[Finding, bool]], width: int, 
         by = "by the card itself" if own else "by the configuration"
         line = f"line {where[1:]}, " if where else ""
         yield from wrapped(
-            f"{one_line(f.slug)} ({line}{f.outcome.value}), {by}: {one_line(f.ignored)}",
+            f"{one_line(f.slug)} ({line}{OUTCOMES[f.outcome]}), {by}: {one_line(f.ignored)}",
             width,
             f"  {one_line(f.code)} ",
             "dim",

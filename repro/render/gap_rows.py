@@ -45,7 +45,8 @@ def advice(found: Completeness) -> str:
         return f"completeness {found.score}/100"
     first = found.gaps[0]
     place = ", ".join(part for part in (first.stage, f"line {first.span.line}" if first.span.line else "") if part)
-    return f"completeness {found.score}/100: state the {one_line(first.label)} first" + (f" ({place})" if place else "")
+    label = one_line(first.label).partition(", ")[0]
+    return f"completeness {found.score}/100: state the {label} first" + (f" ({place})" if place else "")
 
 
 def range_text(scores: Sequence[int]) -> str:

@@ -81,8 +81,7 @@ def _window_start(line: str, start: int, end: int, width: int) -> int:
     span = sum(cells(_shown(c)) for c in line[start : min(end, start + room)])
     before = max(0, room - span) if span < room else 0
     tail = sum(cells(_shown(c)) for c in line[end : end + room])
-    if tail > before // 2:
-        before = max(before - tail, before // 2)
+    before = max(before - tail, before // 2)
     first, used = start, 0
     while first > 0:
         size = cells(_shown(line[first - 1]))
@@ -90,7 +89,7 @@ def _window_start(line: str, start: int, end: int, width: int) -> int:
             break
         used += size
         first -= 1
-    return first if first > 2 else 0 if used + 2 <= before or first == 0 else first
+    return first
 
 
 def _shown(character: str) -> str:

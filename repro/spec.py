@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Generic, TypeAlias, TypeVar
 
 from repro.card import Ignore, Problem, Span
@@ -53,6 +54,7 @@ class Fact(Generic[T_co]):
 AnyFact: TypeAlias = Fact[Value]
 
 
+@lru_cache(maxsize=1024)
 def missing(key: str, why: str = "the card does not say") -> AnyFact:
     return Fact(key=key, value=None, origin=Origin.MISSING, why=why)
 
@@ -189,7 +191,10 @@ class Stage:
 
     def get(self, key: str) -> AnyFact:
         """The first fact of that key with a value, or a MISSING one."""
-        return next((f for f in self.facts if f.key == key and f.known), missing(key))
+        for fact in self.facts:
+            if fact.key == key and fact.value is not None:
+                return fact
+        return missing(key)
 
     def all(self, key: str) -> tuple[AnyFact, ...]:
         return tuple(f for f in self.facts if f.key == key)
@@ -287,7 +292,10 @@ class Spec:
 
     def get(self, key: str) -> AnyFact:
         """The first fact of that key with a value, or a MISSING one."""
-        return next((f for f in self.facts if f.key == key and f.known), missing(key))
+        for fact in self.facts:
+            if fact.key == key and fact.value is not None:
+                return fact
+        return missing(key)
 
     def all(self, key: str) -> tuple[AnyFact, ...]:
         return tuple(f for f in self.facts if f.key == key)

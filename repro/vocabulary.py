@@ -12,14 +12,26 @@ _SEPARATORS = bytes(c if chr(c).isalnum() else 32 for c in range(128)) + b" " * 
 PREFIX = 4
 """Letters of a word's beginning by which a stem ("resum" of "resumed") is looked up."""
 _SHORTEST = 3
+_MOST_CLAUSES = 3
+_COMMON_WORDS = "a an and at by for from in is it model none of on or the this to use used version with"
+_COMMON = frozenset(_COMMON_WORDS.split())
 _MOST_PATTERNS = 4000
 
 
-class Needs(NamedTuple):
+class Clause(NamedTuple):
     """What a text must have for a pattern to match: one of the words (or beginnings of words), or of the parts."""
 
     words: frozenset[str]
     parts: tuple[str, ...]
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Pieces of text in lower case, one of which stands in every line that the pattern matches."""
+        return (*self.words, *(part.strip() for part in self.parts))
+
+
+Needs = tuple[Clause, ...]
+"""All of these, the rarest first."""
 
 
 class Vocabulary:
@@ -40,11 +52,15 @@ class Vocabulary:
 
     def lacks(self, pattern: re.Pattern[str]) -> bool:
         """Whether the pattern surely matches nowhere in the text, nor in any piece of it that is cut between words."""
-        needs = needs_of(pattern)
-        if needs is None or not needs.words.isdisjoint(self.words):
-            return False
-        joined = self._joined
-        return not any(part in joined for part in needs.parts)
+        words, joined = self.words, self._joined
+        for needed, parts in needs_of(pattern):
+            if needed.isdisjoint(words):
+                for part in parts:
+                    if part in joined:
+                        break
+                else:
+                    return True
+        return False
 
 
 @lru_cache(maxsize=4)
@@ -53,12 +69,12 @@ def vocabulary(text: str) -> Vocabulary:
     return Vocabulary(text)
 
 
-_known: dict[int, tuple[re.Pattern[str], Needs | None]] = {}
+_known: dict[int, tuple[re.Pattern[str], Needs]] = {}
 _seen: set[int] = set()
 
 
-def needs_of(pattern: re.Pattern[str]) -> Needs | None:
-    """What a text must have for the pattern to match; None where nothing in particular, or not yet worked out.
+def needs_of(pattern: re.Pattern[str]) -> Needs:
+    """What a text must have for the pattern to match; nothing where nothing in particular, or not yet worked out.
 
     Working it out costs more than one search: it is done when a pattern is used for the second time.
     """
@@ -68,7 +84,7 @@ def needs_of(pattern: re.Pattern[str]) -> Needs | None:
         return known[1]
     if key not in _seen:
         _seen.add(key)
-        return None
+        return ()
     if len(_known) >= _MOST_PATTERNS:
         _known.clear()
     needs = derived(pattern)
@@ -76,24 +92,25 @@ def needs_of(pattern: re.Pattern[str]) -> Needs | None:
     return needs
 
 
-def derived(pattern: re.Pattern[str]) -> Needs | None:
-    """The needs that follow from how a pattern is written: the best literal of it, or one of each of its branches."""
+def derived(pattern: re.Pattern[str]) -> Needs:
+    """The needs that follow from how a pattern is written: its rarest literals, or one of each of its branches."""
     try:
         parser: Any = importlib.import_module("re._parser")
-        found = _best(list(parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)))
+        offers = _offers(list(parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)))
     except (ImportError, AttributeError, RecursionError, re.error):
-        return None  # another Python's parser: searches are slower then, and find the same
-    if found is None:
-        return None
-    words = frozenset(token for kind, token in found if kind != "part")
-    return Needs(words, tuple(sorted(token for kind, token in found if kind == "part")))
+        return ()  # another Python's parser: searches are slower then, and find the same
+    clauses = []
+    for found in sorted(offers, key=_worth, reverse=True)[:_MOST_CLAUSES]:
+        words = frozenset(token for kind, token in found if kind != "part")
+        clauses.append(Clause(words, tuple(sorted(token for kind, token in found if kind == "part"))))
+    return tuple(clauses)
 
 
 _Tokens = frozenset[tuple[str, str]]
 
 
-def _best(items: list[Any], begins: bool = False, ends: bool = False) -> _Tokens | None:
-    """Of all that a sequence needs, the alternatives that are looked up cheapest and are rarest.
+def _offers(items: list[Any], begins: bool = False, ends: bool = False) -> list[_Tokens]:
+    """All that a sequence needs, each as alternatives of which one suffices.
 
     `begins` and `ends` say that something that is part of no word stands before and after the sequence.
     """
@@ -107,17 +124,21 @@ def _best(items: list[Any], begins: bool = False, ends: bool = False) -> _Tokens
             continue
         after = _is_edge(name, value)
         offers.extend(_pieces(run, edge, after))
-        before, edge = not run[-1].isalnum() if run else edge, after
+        before = not run[-1].isalnum() if run else edge
         if name == "BRANCH":
             closes = _is_edge(str(flat[place + 1][0]), flat[place + 1][1]) if place + 1 < len(flat) else ends
-            branches = [_best(list(branch), before, closes) for branch in value[1]]
+            branches = [max(_offers(list(b), before, closes), key=_worth, default=None) for b in value[1]]
             offers.extend([frozenset().union(*(b for b in branches if b))] if all(branches) else [])
         elif name.endswith("_REPEAT") and value[0] >= 1:
-            inner = _best(list(value[2]))
-            offers.extend([inner] if inner else [])
-        run = ""
+            offers.extend(_offers(list(value[2])))
+        run, edge = "", after or (before and _is_skipped(name, value))
     offers.extend(_pieces(run, edge, ends))
-    return max(offers, key=_worth, default=None)
+    return offers
+
+
+def _is_skipped(name: str, value: Any) -> bool:
+    """Whether an element may be left out, and is no part of a word where it stands."""
+    return name.endswith("_REPEAT") and value[0] == 0 and _is_edge(name, (1, *value[1:]))
 
 
 def _pieces(run: str, begins: bool, ends: bool) -> Iterator[_Tokens]:
@@ -164,7 +185,9 @@ def _is_edge(name: str, value: Any) -> bool:
 
 
 def _worth(tokens: _Tokens) -> tuple[int, int, int]:
-    """Words before stems before parts, then fewer alternatives, then longer words."""
+    """Rare words before stems before parts before common words, then fewer alternatives, then longer words."""
     kinds = {kind for kind, _ in tokens}
-    rank = 0 if "part" in kinds else 1 if "stem" in kinds else 2
+    rank = 1 if "part" in kinds else 2 if "stem" in kinds else 3
+    if any(token in _COMMON for _, token in tokens):
+        rank = 0
     return rank, -len(tokens), min(len(token) for _, token in tokens)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from repro.check.lineage import tail
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
-from repro.check.wording import front_matter_end, reads_english, search
+from repro.check.wording import at, front_matter_end, lines_of, reads_english, search
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import Claim, ClaimKind, Spec
@@ -71,6 +72,10 @@ _RESULTS = re.compile(
 )
 
 
+_DIGIT = re.compile(r"[0-9]")
+
+
+@lru_cache(maxsize=1024)
 def _key(name: str) -> str:
     word = re.sub(r"\(.*?\)|\b\d+[- ]shot\b", "", tail(name).lower()[:200])
     return re.sub(r"[^a-z0-9]", "", word)
@@ -89,6 +94,13 @@ def _has(claim: Claim, key: str) -> bool:
     return any(f.key == key and f.known for f in claim.conditions)
 
 
+def _tells_of_results(line: str) -> bool:
+    """Whether a line that is a heading, a row or markup, or has a digit or a link in it, has a word for results."""
+    figures = _DIGIT.search(line) is not None if line.isascii() else any(map(str.isdigit, line))
+    likely = figures or "http" in line or line.lstrip().startswith(("#", "|", "<"))
+    return likely and _RESULTS.search(line) is not None
+
+
 @check("R501", "evaluated-at-all", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
 def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The card gives a result
@@ -105,14 +117,9 @@ def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [
             passed(f"The card gives {plural(len(found) + len(validation), 'result')}.", (found or validation)[0].span)
         ]
-    words = search(spec, _RESULTS, body_only=True)
-    headed = [
-        h
-        for h in words
-        if h.line.lstrip().startswith(("#", "|", "<")) or any(c.isdigit() for c in h.line) or "http" in h.line
-    ]
+    headed = next((number for number, line in lines_of(spec, body_only=True) if _tells_of_results(line)), 0)
     if headed:
-        return [unknown("No score could be read; the card speaks of results.", headed[0].span)]
+        return [unknown("No score could be read; the card speaks of results.", at(spec, headed))]
     if not reads_english(spec):
         return [unknown("No score could be read from a card that is not in English.")]
     described = ("base_model", "pipeline_tag", "library_name")

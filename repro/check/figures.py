@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from repro.card import Span
-from repro.check.wording import LONGEST_LINE, PipeTable, front_matter_end, pipe_tables
+from repro.check.wording import LONGEST_LINE, PipeTable, front_matter_end, pipe_tables, text_lines
 from repro.finding import Edit
 from repro.number import Interval, Number
 from repro.spec import Spec
@@ -75,7 +75,7 @@ def entries(spec: Spec) -> tuple[Entry, ...]:
 
 def _entries(spec: Spec) -> Iterator[Entry]:
     end = front_matter_end(spec)
-    for line, text in enumerate(spec.text.split("\n"), start=1):
+    for line, text in enumerate(text_lines(spec), start=1):
         if line <= end or len(text) > 200 or (":" not in text and "=" not in text) or "|" in text:
             continue
         match = _ITEM.match(text)
@@ -91,7 +91,7 @@ def _entries(spec: Spec) -> Iterator[Entry]:
 
 def line_of(spec: Spec, line: int) -> str:
     """The text of one line, from 1."""
-    lines = spec.text.split("\n", line)
+    lines = text_lines(spec)
     return lines[line - 1][:LONGEST_LINE] if 0 < line <= len(lines) else ""
 
 

@@ -8,13 +8,16 @@ from collections.abc import Iterable
 from repro.check.lineage import tail
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.python_code import named_models
-from repro.check.wording import search, split_by_place
+from repro.check.wording import first, lines_of, search, split_by_place
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import AnyFact, Spec
 
 _TUNED = re.compile(r"[-_. ](instruct|chat|it|sft|dpo|base)(?=$|[-_.])", re.IGNORECASE)
 _PACKED = re.compile(r"[-_.](bnb[-_]4bit|4bit|8bit|gptq|awq|gguf|fp8|int8|int4|hf|unsloth)(?=$|[-_.])")
+_LETTER = re.compile(r"\w")
+_NOBODY = re.compile(r"fine-tuned version of \[?none\b", re.IGNORECASE)
+_FINE_TUNED = re.compile(r"\bfine-?tuned (?:version|from|on)\b|\bfinetuned from\b", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\[more information needed\]|more information needed\b", re.IGNORECASE)
 
 
@@ -105,7 +108,7 @@ def dataset_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     span = front[0].span
     fm_lines = {line for f in front if f.span for line in range(f.span.line, f.span.end_line + 1)}
     used = [d for d in used if d.span and d.span.line not in fm_lines]
-    text = "\n".join(hit.line.lower() for hit in search(spec, re.compile(r"\S"), body_only=True))
+    text = "\n".join(line for _, line in lines_of(spec, body_only=True)).lower()
     in_text = [name for name in stated if tail(name) in text]
     shared = {tail(name) for name in stated} & {tail(d.repo_id) for d in used}
     if shared or in_text:
@@ -191,15 +194,13 @@ def base_model_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Fix: Add `base_model: owner/name` to the front matter.
     Sources: https://huggingface.co/docs/hub/model-cards#specifying-a-base-model
     """
-    nobody = search(spec, re.compile(r"fine-tuned version of \[?none\b", re.IGNORECASE), body_only=True)
+    nobody = search(spec, _NOBODY, body_only=True)
     named = _names((*spec.all("base_model"), *(s.base for s in spec.stages)))
     if nobody and not named:
         return [failed('The card says it is a "fine-tuned version of None".', nobody[0].span)]
     if named:
         return [passed(f"The base model is named: {named[0][0]}.", named[0][1].span)]
-    tuned = search(
-        spec, re.compile(r"\bfine-?tuned (?:version|from|on)\b|\bfinetuned from\b", re.IGNORECASE), body_only=True
-    )
+    tuned = search(spec, _FINE_TUNED, body_only=True)
     trained = [s for s in spec.stages if "pretrain" not in f"{s.name} {s.method}".lower().replace("-", "")]
     if not trained and not tuned:
         return [absent("The card describes no fine-tuning.")]
@@ -237,7 +238,7 @@ def template_left_unfilled(spec: Spec, evidence: Evidence) -> Iterable[Observati
     Sources: https://huggingface.co/docs/hub/model-card-annotated; Liang et al. 2024, What's documented in AI?
     """
     hits = search(spec, _PLACEHOLDER, body_only=True)
-    if not search(spec, re.compile(r"\w"), body_only=True):
+    if first(spec, _LETTER, body_only=True) is None:
         return [absent("The card has no text below its front matter.")]
     if hits:
         count = f"{len(hits)} place{'s' if len(hits) > 1 else ''}"

@@ -12,7 +12,7 @@ from repro.check.frameworks import framework
 from repro.check.lineage import stage_fact
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
 from repro.check.rows import known_rows, total_steps
-from repro.check.wording import at, lines_of
+from repro.check.wording import at, lines_of, says
 from repro.evidence import Evidence
 from repro.finding import Edit, Observation, Severity, check
 from repro.number import Interval, Number
@@ -231,7 +231,7 @@ def perplexity_of_loss(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Sources: https://huggingface.co/docs/transformers/perplexity; Jelinek et al. 1977
     """
     figures: list[tuple[int, bool, float, Interval, str]] = []
-    for number, line in lines_of(spec, body_only=True):
+    for number, line in lines_of(spec, body_only=True) if says(spec, "perplexity", "ppl") else ():
         if match := _BULLET.match(line):
             text = match.group(2)
             half = 0.5 * 10.0 ** -len(text.partition(".")[2])

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from repro.card import Span
 from repro.check.figures import cell_span, entries, figure, label_of, loose
 from repro.check.outcomes import absent, failed, passed, unknown
-from repro.check.wording import PipeTable, at, front_matter_end, pipe_tables
+from repro.check.wording import PipeTable, at, front_matter_end, pipe_tables, says, text_lines
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.number import Interval, Number
@@ -71,8 +71,8 @@ def mixture_total(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """
     good: list[Span] = []
     found: list[Observation] = []
-    if "otal" in spec.text or "TOTAL" in spec.text or "um" in spec.text:
-        for table in pipe_tables(spec):
+    if says(spec, "total", "sum", "all"):
+        for table in pipe_tables(spec) if says(spec, "total", "sum") else ():
             for total, parts, line, column in _totals(table):
                 due, span = sum_of(parts), cell_span(spec, line, column)
                 if due.meets(loose(total)):
@@ -109,6 +109,8 @@ def _not_the_sum(spec: Spec, total: Number, parts: Sequence[Number], line: int, 
 def _splits(spec: Spec, good: list[Span]) -> Iterator[Observation]:
     """Train, validation and test rows that are listed with their total."""
     group: dict[str, tuple[Number, int]] = {}
+    if not says(spec, "train", "training"):
+        return
     for entry in entries(spec):
         name = _PARTS.get(entry.label)
         if name is None or (entry.number.unit not in {"", "rows", "examples", "samples", "sentences", "images"}):
@@ -179,7 +181,7 @@ def _shares(spec: Spec, table: PipeTable, place: int, good: list[Span]) -> Itera
 
 def _ratios(spec: Spec, good: list[Span]) -> Iterator[Observation]:
     end = front_matter_end(spec)
-    for line, text in enumerate(spec.text.split("\n"), start=1):
+    for line, text in enumerate(text_lines(spec), start=1):
         if line <= end or "split" not in text or len(text) > 2000 or not _SPLIT_WORDS.search(text):
             continue
         for match in _SPLIT.finditer(text):
@@ -207,7 +209,7 @@ def mixture_against_stated_tokens(spec: Spec, evidence: Evidence) -> Iterable[Ob
     """
     if "oken" not in spec.text or "|" not in spec.text:
         return [absent("No table lists tokens by source.")]
-    lines, found = spec.text.split("\n"), []
+    lines, found = text_lines(spec), []
     for table in pipe_tables(spec):
         places = [i for i, h in enumerate(table.header) if i and "token" in label_of(h)]
         before = range(table.header_line - 2, max(table.header_line - 8, 0), -1)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from repro.card import Span
 from repro.check.figures import cell_span, entries, figure, label_of, loose
 from repro.check.outcomes import absent, failed, passed, unknown
-from repro.check.wording import pipe_tables
+from repro.check.wording import pipe_tables, says
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.number import Interval, Number
@@ -28,7 +28,6 @@ _GROUP = 12
 """Lines within which labelled figures belong to one list of results."""
 _SINGLE = 1e-4
 """Metrics are often computed in single precision and printed in full."""
-_NEEDED = re.compile(r"(?i)recall|rmse|exact[ _]?match|\bem\b|@\d|top-?\d")
 
 
 def _kind(label: str) -> tuple[str, str] | None:
@@ -46,8 +45,8 @@ Found = dict[str, tuple[Number, Span]]
 
 def _groups(spec: Spec) -> Iterator[Found]:
     """Sets of metrics of one result with one qualifier: the rows of tables, and lists of bullets."""
-    if not _NEEDED.search(spec.text):
-        return
+    if not says(spec, "recall", "rmse", "em", "exact"):
+        return  # every bound has one of these on a side
     for table in pipe_tables(spec):
         names = [_kind(label_of(h.replace("↑", "").replace("↓", ""))) for h in table.header]
         for qualifier in dict.fromkeys(n[1] for n in names if n):

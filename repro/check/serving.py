@@ -192,9 +192,10 @@ def named_gpus_suffice(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Fix: Name only GPUs on which the model was loaded at that precision.
     Sources: NVIDIA data sheets (A100, A10, T4, GeForce RTX 30 and 40 series)
     """
-    size = parameters(spec, evidence)
+    memory = _memory(spec)
+    size = parameters(spec, evidence) if memory else None
     found = []
-    for claim, precision in _memory(spec):
+    for claim, precision in memory:
         listed = [v for f in claim.conditions if f.key == "gpus" and isinstance(f.value, tuple) for v in f.value]
         listed += [str(f.value) for f in claim.conditions if f.key == "gpus" and isinstance(f.value, str)]
         if not listed:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from repro.card import Span
 from repro.check.figures import NUMBER, cell_edit, cell_span, figure, loose, rounded
 from repro.check.outcomes import absent, failed, listing, passed, unknown
-from repro.check.wording import PipeTable, front_matter_end, pipe_tables
+from repro.check.wording import PipeTable, front_matter_end, pipe_tables, text_lines
 from repro.evidence import Evidence
 from repro.finding import Edit, Observation, Severity, check
 from repro.number import Interval, Number
@@ -40,7 +40,7 @@ def _plain(digits: str) -> Number:
 
 def _lines(spec: Spec, pattern: re.Pattern[str], needed: str) -> Iterator[tuple[int, re.Match[str]]]:
     end = front_matter_end(spec)
-    for line, text in enumerate(spec.text.split("\n"), start=1):
+    for line, text in enumerate(text_lines(spec), start=1):
         if line > end and needed in text and len(text) < 4000:
             for match in pattern.finditer(text):
                 yield line, match

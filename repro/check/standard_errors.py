@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from repro.card import Span
 from repro.check.figures import cell_span, figure, loose
 from repro.check.outcomes import absent, failed, listing, passed, unknown
-from repro.check.wording import LONGEST_LINE, PipeTable, _cells
+from repro.check.wording import LONGEST_LINE, PipeTable, _cells, text_lines
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.number import Interval, Number
@@ -59,7 +59,7 @@ def _place(table: PipeTable, *names: str) -> int | None:
 
 def _tables(spec: Spec) -> Iterator[PipeTable]:
     """The tables with a column of standard errors, also those that are shown as code."""
-    lines = spec.text.split("\n")
+    lines = text_lines(spec)
     past = 0
     for start, text in enumerate(lines):
         if start < past or "tderr" not in text or "|" not in text or len(text) > LONGEST_LINE:

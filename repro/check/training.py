@@ -9,7 +9,7 @@ from repro.arithmetic import micro_batch, warmup_steps_of_ratio
 from repro.check.lineage import is_preference, stage_fact
 from repro.check.outcomes import absent, failed, passed, plural, unknown
 from repro.check.rows import total_steps
-from repro.check.wording import search
+from repro.check.wording import search, text_lines
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import AnyFact, ClaimKind, Spec, Stage
@@ -179,7 +179,7 @@ def one_value_each(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         "chat_template",
         "framework_version",
     }
-    found, seen, text = [], 0, spec.text.split("\n")
+    found, seen, text = [], 0, text_lines(spec)
     for stage in spec.trainings:
         conflicts: list[tuple[str, list[AnyFact]]] = []
         for key in dict.fromkeys(f.key for f in stage.facts if f.known and f.key not in skipped):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from repro.card import Span
 from repro.spec import AnyFact, Spec
-from repro.vocabulary import vocabulary
+from repro.vocabulary import needs_of, vocabulary
 
 LONGEST_LINE = 4000
 """Characters of a line that are searched: data in a line's tail is no prose."""
@@ -60,6 +60,11 @@ def split_by_place(spec: Spec, facts: tuple[AnyFact, ...]) -> tuple[list[AnyFact
     return front, [f for f in known if f.span is not None and f.span.line > end]
 
 
+def text_lines(spec: Spec) -> tuple[str, ...]:
+    """All lines of the card's text: split once, whoever asks."""
+    return _lines(spec.text)[0]
+
+
 def lines_of(spec: Spec, *, body_only: bool = False) -> Iterator[tuple[int, str]]:
     """(line number, text) of every line, or of those after the front matter."""
     lines, end = _lines(spec.text)
@@ -86,17 +91,40 @@ _NO_LETTER = re.compile(r"[^A-Za-z]+")
 
 def search(spec: Spec, pattern: re.Pattern[str], *, body_only: bool = False) -> list[Hit]:
     """Every line that the pattern matches, once a line."""
-    if vocabulary(spec.text).lacks(pattern):
-        return []
-    lines, end = _lines(spec.text)
-    hits = []
-    for number in range(end if body_only else 0, len(lines)):
+    return list(_hits(spec, pattern, body_only))
+
+
+def first(spec: Spec, pattern: re.Pattern[str], *, body_only: bool = False) -> Hit | None:
+    """The first line that the pattern matches."""
+    return next(_hits(spec, pattern, body_only), None)
+
+
+def _hits(spec: Spec, pattern: re.Pattern[str], body_only: bool) -> Iterator[Hit]:
+    text = spec.text
+    words = vocabulary(text)
+    if words.lacks(pattern):
+        return
+    lines, end = _lines(text)
+    places: Iterable[int] = range(end if body_only else 0, len(lines))
+    needs = needs_of(pattern)
+    if needs and len(marks := needs[0].marks) <= _MOST_MARKS:
+        lower = _lower_lines(words.lower)
+        places = [i for i in places if any(mark in lower[i] for mark in marks)]
+    for number in places:
         line = lines[number]
         if len(line) > LONGEST_LINE:
             line = line[:LONGEST_LINE]
         if found := pattern.search(line):
-            hits.append(Hit(at(spec, number + 1), found, line))
-    return hits
+            yield Hit(at(spec, number + 1), found, line)
+
+
+_MOST_MARKS = 8
+"""With more marks to look for than this in each line, the pattern itself is as quick."""
+
+
+@lru_cache(maxsize=4)
+def _lower_lines(lower: str) -> list[str]:
+    return lower.split("\n")
 
 
 def says(spec: Spec, *words: str) -> bool:
@@ -106,27 +134,41 @@ def says(spec: Spec, *words: str) -> bool:
 
 def _cells(line: str) -> tuple[str, ...]:
     inner = line.strip().strip("|").replace("\\|", "¦")
-    return tuple(re.sub(r"[*`_]{1,3}", "", cell).strip() for cell in inner.split("|"))
+    if "*" in inner or "_" in inner or "`" in inner:
+        return tuple([_MARKUP.sub("", cell).strip() for cell in inner.split("|")])
+    return tuple([cell.strip() for cell in inner.split("|")])
+
+
+_MARKUP = re.compile(r"[*`_]{1,3}")
 
 
 def pipe_tables(spec: Spec) -> list[PipeTable]:
     """The Markdown tables outside of code fences."""
+    return list(_tables(spec.text)) if "|" in spec.text else []
+
+
+@lru_cache(maxsize=4)
+def _tables(text: str) -> tuple[PipeTable, ...]:
     tables: list[PipeTable] = []
-    lines = list(lines_of(spec, body_only=True))
-    fenced, i = False, 0
+    every, end = _lines(text)
+    lines = [line[:LONGEST_LINE] for line in every]
+    fenced, i = False, end
     while i < len(lines):
-        number, line = lines[i]
-        if line.lstrip().startswith(("```", "~~~")):
+        line = lines[i]
+        if ("```" in line or "~~~" in line) and line.lstrip().startswith(("```", "~~~")):
             fenced = not fenced
-        rule = lines[i + 1][1] if i + 1 < len(lines) else ""
-        if fenced or "|" not in line or "-" not in rule or set(rule.strip()) - set("|-: \t"):
+        if fenced or "|" not in line:
             i += 1
             continue
-        header, rows, numbers = _cells(line), [], []
+        rule = lines[i + 1] if i + 1 < len(lines) else ""
+        if "-" not in rule or rule.strip("|-: \t\r\x0b\x0c") or set(rule.strip()) - set("|-: \t"):
+            i += 1
+            continue
+        header, number, rows, numbers = _cells(line), i + 1, [], []
         i += 2
-        while i < len(lines) and "|" in lines[i][1] and lines[i][1].strip():
-            rows.append(_cells(lines[i][1]))
-            numbers.append(lines[i][0])
+        while i < len(lines) and "|" in lines[i] and lines[i].strip():
+            rows.append(_cells(lines[i]))
+            numbers.append(i + 1)
             i += 1
         tables.append(PipeTable(header, number, tuple(rows), tuple(numbers)))
-    return tables
+    return tuple(tables)

@@ -75,11 +75,11 @@ def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
     return _statements(doc, index, pairs)
 
 
-def _statements(doc: Document, index: int, pairs: list[Pair], least: int = 3) -> list[Statement]:
-    """What pairs of label and value state, where at least `least` of them are terms of training only."""
+def _statements(doc: Document, index: int, pairs: list[Pair]) -> list[Statement]:
+    """What pairs of label and value state, where enough of them are terms of training only."""
     terms = [(line, label, value, term(label)) for line, label, value in pairs]
     telling = sum(bool(t and t[0] in TELLING) for *_, t in terms)
-    if telling < least:
+    if telling < (2 if doc.about_training(index) else 3):
         return []
     methods = " ".join(value for _, label, value in pairs if label in ("rl", "stage"))
     hint = doc.stage_hint(index) or stage_in(methods)
@@ -90,7 +90,13 @@ def _statements(doc: Document, index: int, pairs: list[Pair], least: int = 3) ->
         if label in _OTHERS and value:
             name, why = fold(label).replace(" ", "_"), "not a term this reader knows"
             found.append(Statement(name, value, span, value, None, why, hint, label, "code", None, False, index))
-        if known is None or known[0] not in TRAINING or not value or (left_open(value) and label != "bias"):
+        if (
+            known is None
+            or known[0] not in TRAINING
+            or not value
+            or value[0] in "${"
+            or (left_open(value) and label != "bias")
+        ):
             continue
         if "eval" in label.lower() and "eval" not in known[0]:
             continue

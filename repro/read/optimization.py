@@ -19,6 +19,8 @@ def scheduler(printed: str) -> str:
         "linear warmup cosine": "cosine", "cosine linear warmup": "cosine", "constant": "constant",
         "constant warmup": "constant_with_warmup", "polynomial": "polynomial", "inverse sqrt": "inverse_sqrt",
         "cosine restarts": "cosine_with_restarts", "none": "constant",
+        "warmuplinear": "linear", "warmupcosine": "cosine", "warmupconstant": "constant_with_warmup",
+        "constantlr": "constant",
     }  # fmt: skip
     return names.get(plain, folded.replace(" ", "_"))
 

@@ -17,6 +17,7 @@ _TRAINER_DATA = re.compile(
 _BETWEEN = re.compile(r",? and (?:the )?|, (?:the )?")
 _NAMED = (
     r"(?P<name>(?:[A-Z][\w.+]{0,20}[ -]){1,3}?v?\d{1,4}(?:\.\d{1,2})?[ -]?[Bb](?![A-Za-z0-9])"
+    r"(?:-[A-Za-z0-9_]+(?:\.\d+)?)*"
     r"(?:[ -](?:[Ii]nstruct|[Bb]ase|[Cc]hat|[Ii]t|[Hh]f|v\d[\d.]*)(?![A-Za-z]))*)"
     r"(?! ?(?:tokens?|examples?|rows|samples|words|data))"
 )

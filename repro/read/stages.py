@@ -68,6 +68,7 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
         wanted += [s.stage for s in gathered.statements if s.medium == "prose" and s.key in TRAINING]
     if method in AFTER_SFT:
         wanted += [s.stage for s in gathered.statements if s.key == "stage"]
+    wanted += _told_apart(gathered, structured)
     hints = list(dict.fromkeys(hint for hint in wanted if hint))
     stem = "training" if unsettled else method or unnamed(doc, gathered)
     names = stage_names(hints, stem)
@@ -76,6 +77,8 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
         numbered = [n for h, n in names.items() if h.startswith("#")]
         if not numbered or unhinted:
             drafts[method] = _Draft(method)
+    if set(drafts) == {"pretraining"} and _tuned_apart(gathered):
+        drafts[stem] = _Draft(stem)
     if not drafts and (structured or gathered.readings or _says_trained(doc, gathered)):
         drafts[stem] = _Draft(stem)
     elif not method and unhinted and not gathered.parts and not any(h for h in hints if not h.startswith("#")):
@@ -94,6 +97,18 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
         drafts[default].method = EITHER
     stages = tuple(_stage(doc, draft, ordered, default, gathered, facts) for draft in ordered)
     return Assignment(stages, default, names)
+
+
+def _tuned_apart(gathered: Gathered) -> bool:
+    return any(s.medium == "prose" and s.key in TRAINING and not s.stage for s in gathered.statements)
+
+
+def _told_apart(gathered: Gathered, structured: list[Statement]) -> list[str]:
+    """The pretraining that sentences under a heading of their own tell of, where nothing lists parameters."""
+    if structured or gathered.parts:
+        return []
+    told = [s for s in gathered.statements if s.medium == "prose" and s.key in TRAINING]
+    return ["pretraining"] if sum(s.stage == "pretraining" for s in told) >= 2 else []
 
 
 _STAGE_KEYS = frozenset(("dataset", "base_model", "model_id", "framework", "hardware", "method"))

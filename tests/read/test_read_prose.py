@@ -85,6 +85,17 @@ def test_bases_of_sentences(spec_of: Reader, sentence: str) -> None:
     assert spec.get("base_model").value == "nest/egg-2"
 
 
+def test_pretraining_under_its_own_heading_is_a_stage(spec_of: Reader) -> None:
+    pre = "### Pretraining\n\nThe model was trained with a batch size of 256 and a learning rate of 1e-4.\n"
+    tune = "### Fine-tuning\n\nIt was then fine-tuned with a batch size of 16 and a learning rate of 2e-5.\n"
+    assert [s.name for s in spec_of(f"# Heron\n\n{pre}").stages] == ["pretraining"]
+    spec = spec_of(f"# Heron\n\n{pre}\n{tune}")
+    assert [(s.name, s.get("effective_batch_size").value) for s in spec.stages] == [
+        ("pretraining", 256),
+        ("training", 16),
+    ]
+
+
 def test_two_stages_of_one_sentence(spec_of: Reader) -> None:
     told = "第一阶段使用数据A，训练1个epoch；第二阶段使用数据B，训练3个epoch。"
     spec = spec_of(f"# 鹭\n\n基于Egg2-7B-Base预训练模型。\n\n{told}\n")

@@ -128,7 +128,8 @@ class _Log:
         self._result(CLAIM_RULE, "error", text, (claim.span,), place)
 
     def _result(self, rule: str, level: str, text: str, spans: tuple[Span, ...], place: _Place) -> Json:
-        whole = Span(place.report.card_source, 0, 0)
+        # What is about the card as a whole stands on its first line: code scanning shows no result without a region.
+        whole = Span(place.report.card_source, 1, 1)
         places = [place.of(span) for span in spans or (whole,)]
         # The lines' text, not their numbers: a finding stays the same one when the card grows above it.
         print_of = f"{rule}\n{place.uri}\n{place.quoted(spans)}"

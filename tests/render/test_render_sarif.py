@@ -88,3 +88,10 @@ def test_a_fingerprint_survives_lines_added_above(check_report: Report) -> None:
     before = run_of(check_report)["results"]
     after = run_of(dataclasses.replace(check_report, spec=down, findings=moved))["results"]
     assert [r["partialFingerprints"] for r in before] == [r["partialFingerprints"] for r in after]
+
+
+def test_what_is_about_the_whole_card_stands_on_its_first_line(check_report: Report) -> None:
+    whole = dataclasses.replace(check_report.failures[0], spans=())
+    (result,) = run_of(dataclasses.replace(check_report, findings=(whole,)))["results"]
+    region = result["locations"][0]["physicalLocation"]["region"]
+    assert (region["startLine"], region["endLine"]) == (1, 1)

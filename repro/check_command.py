@@ -128,6 +128,7 @@ def _show(checking: Checking, words: list[str], verbose: bool, output: Path | No
         refused = len(checking.refused)
         line = summary(checking.cards, num_refused=refused, paint=paint, verbose=verbose, width=limit)
         screen.emit("".join([*parts, line]), output)
+    fix_view.offer(checking)
 
 
 def _write(checking: Checking, words: list[str], verbose: bool, format: str, output: Path | None) -> None:

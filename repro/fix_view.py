@@ -36,6 +36,15 @@ def tell(checking: Checking, item: CheckedCard | Refused | Walked) -> Mended | N
     return mended
 
 
+def offer(checking: Checking) -> None:
+    """On stderr, how many of the findings shown would be mended, where nobody asked for it."""
+    from repro.fixing import Fixes
+
+    count = sum(bool(f.edits) for card in checking.cards for f in card.findings)
+    if count and checking.fixes is Fixes.NONE:
+        screen.say(f"{count} of these can be mended without judgement: --diff shows how, --fix does it.")
+
+
 def show_diffs(
     checking: Checking,
     words: list[str],

@@ -48,6 +48,12 @@ def test_fix_mends_percentage_and_average_and_leaves_every_other_byte(card: Path
     assert card.read_bytes() == MENDED
 
 
+def test_a_check_tells_of_fixes_that_it_could_make(card: Path) -> None:
+    done = repro("check", "card.md", cwd=card.parent)
+    assert b"2 of these can be mended without judgement: --diff shows how, --fix does it." in done.stderr
+    assert b"mended" not in repro("check", "--ignore", "R412", "--ignore", "R503", "card.md", cwd=card.parent).stderr
+
+
 def test_the_exit_code_is_that_of_what_is_left(card: Path) -> None:
     done = repro("check", "--fix", "--fail-on", "medium", "card.md", cwd=card.parent)
     assert card.read_bytes() == MENDED

@@ -113,7 +113,7 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
                 continue
             if not cell.text or (not is_loss and number(cell.text) is None):
                 continue
-            if cell.text.strip().lower() in ("no log", "nan"):
+            if cell.text.strip().lower() == "no log":
                 continue
             read, unread = _loss(cell, decimal_comma)
             stage = stage_in(table.header[column].text) or (stage_in(row[named].text) if named is not None else "")

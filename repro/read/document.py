@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from repro.card import Block, BlockKind, Card, Span
 from repro.read.names import method_of
 from repro.read.values import fold
+from repro.vocabulary import Vocabulary
 
 REPO_ID = re.compile(r"(?<![\w./@-])[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?<![.-])(?![\w/])")
 _HUB = re.compile(r"^https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<path>[^?#\s]+)", re.IGNORECASE)
@@ -52,6 +54,9 @@ _LEAD = re.compile(r"^((?=\S*\d)[A-Za-z][\w.-]{2,60})(?::\s|\s[-–—|(])")
 """A title that begins with a model's name: "Heron-7B: a model of birds"."""
 
 
+_WORDED = frozenset((BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.HTML, BlockKind.COMMENT))
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A card and what follows from it for all its readers."""
@@ -64,10 +69,18 @@ class Document:
     """Folded names by which the card may call its own model."""
     _introducers: dict[int, Block | None] = field(default_factory=dict, compare=False, repr=False)
     """What was found already, by the block's place."""
+    _words: list[Vocabulary] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         return self.card.blocks
+
+    @property
+    def words(self) -> Vocabulary:
+        """The words of headings, paragraphs, list items and HTML: a pattern that they rule out is in none of these."""
+        if not self._words:
+            self._words.append(Vocabulary("\n".join([b.text for b in self.blocks if b.kind in _WORDED])))
+        return self._words[0]
 
     def path(self, block: Block) -> tuple[str, ...]:
         """The headings above a block without the card's title, innermost first."""
@@ -108,18 +121,18 @@ class Document:
     def about_training(self, index: int) -> bool:
         """Whether the headings or the introduction of a block say that it is about training."""
         for heading in self.path(self.blocks[index]):
-            if _ABOUT_TRAINING.search(heading):
+            if _is_about_training(heading):
                 return True
-            if _NOT_TRAINING.search(heading):
+            if _is_not_training(heading):
                 return False
-        return bool(_ABOUT_TRAINING.search(self.introduction(index)))
+        return _is_about_training(self.introduction(index))
 
     def elsewhere(self, index: int) -> bool:
         """Whether the headings say that a block is about something other than training."""
         for heading in self.path(self.blocks[index]):
-            if _NOT_TRAINING.search(heading):
-                return not _ABOUT_TRAINING.search(heading)
-            if _ABOUT_TRAINING.search(heading):
+            if _is_not_training(heading):
+                return not _is_about_training(heading)
+            if _is_about_training(heading):
                 return False
         return False
 
@@ -152,6 +165,16 @@ class Document:
     def is_own_name(self, name: str) -> bool:
         folded = fold(name.rsplit("/", 1)[-1]).replace(" ", "")
         return bool(folded) and any(folded == own.replace(" ", "") for own in self.names)
+
+
+@lru_cache(maxsize=2048)
+def _is_about_training(text: str) -> bool:
+    return _ABOUT_TRAINING.search(text) is not None
+
+
+@lru_cache(maxsize=2048)
+def _is_not_training(text: str) -> bool:
+    return _NOT_TRAINING.search(text) is not None
 
 
 def stage_in(text: str) -> str:

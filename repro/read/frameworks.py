@@ -14,6 +14,9 @@ _FRAMEWORKS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
+FRAMEWORKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple((n, re.compile(p, re.IGNORECASE)) for n, p in _FRAMEWORKS)
+
+
 def framework_of(text: str) -> str:
     """The training framework that a text names, or empty: "allenai/open-instruct" is "open-instruct"."""
     return framework_in(text)[0]
@@ -21,7 +24,7 @@ def framework_of(text: str) -> str:
 
 def framework_in(text: str) -> tuple[str, str]:
     """The training framework that a text names and the characters that name it, or two empty strings."""
-    for name, pattern in _FRAMEWORKS:
-        if match := re.search(pattern, text, re.IGNORECASE):
+    for name, pattern in FRAMEWORKS:
+        if match := pattern.search(text):
             return name, match.group(0)
     return "", ""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from repro.card import Block, BlockKind, Span
 from repro.read.document import Document, hub_id, stage_in
-from repro.read.frameworks import framework_in
-from repro.read.names import METHOD_TITLES, methods_in
+from repro.read.frameworks import FRAMEWORKS, framework_in
+from repro.read.names import METHOD_MARKS, METHOD_TITLES, methods_in
 from repro.read.parameters import interpret
-from repro.read.prose_terms import FOREIGN_TERMS, LOOSE_KEYS, TERMS
+from repro.read.prose_terms import FOREIGN_TERMS, LOOSE_KEYS, TERMS, Term
 from repro.read.statement import Gathered, Statement
 from repro.read.values import left_open
 
@@ -91,20 +91,54 @@ def without_loose(gathered: Gathered) -> Gathered:
 def read_prose(doc: Document) -> Gathered:
     """Statements of the card's sentences, paragraphs and list items alike."""
     found: list[Statement] = []
+    live = _live(doc)
     for index, block in enumerate(doc.blocks):
         if block.kind is BlockKind.PARAGRAPH or (block.kind is BlockKind.LIST_ITEM and len(block.text) > 20):
             if len(block.text) > 20_000:
                 continue
-            hint = doc.stage_hint(index)
-            found.extend(_links(doc, block))
+            if block.links:
+                found.extend(_links(doc, block))
             for sentence in _SENTENCE.split(block.text):
-                if len(sentence) < 2000:
-                    found.extend(_sentence(doc, index, block, sentence, hint))
+                if len(sentence) < 2000 and _may_state(sentence, live):
+                    found.extend(_sentence(doc, index, block, sentence, live))
     return Gathered(statements=tuple(found))
 
 
-def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str) -> Iterator[Statement]:
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """Which patterns may match in a card's sentences, by the words of the card."""
+
+    built: bool
+    method: bool
+    template: bool
+    initially: bool
+    terms: tuple[Term, ...]
+
+
+def _live(doc: Document) -> _Live:
+    words = doc.words
+    return _Live(
+        built=not words.lacks(_BUILT) and any(not words.lacks(pattern) for _, pattern in FRAMEWORKS),
+        method=any(mark in words.lower for mark in METHOD_MARKS) and not words.lacks(_METHOD_SENTENCE),
+        template=not words.lacks(_CHAT_TEMPLATE),
+        initially=not words.lacks(_INITIALLY),
+        terms=tuple(
+            [term for term in TERMS if any(mark in words.lower for mark in term[1]) and not words.lacks(term[2])]
+        ),
+    )
+
+
+def _may_state(sentence: str, live: _Live) -> bool:
+    """Whether a sentence has a mark of anything that sentences are read for."""
+    if live.built or live.method or live.initially or live.template or "%" in sentence or not sentence.isascii():
+        return True
+    lowered = sentence.lower()
+    return any(any(mark in lowered for mark in marks) for _, marks, _ in live.terms)
+
+
+def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Live) -> Iterator[Statement]:
     named = methods_in(sentence)
+    hint = "" if named else doc.stage_hint(index)
     stage = named[0] if len(named) == 1 else hint if not named else ""
 
     def made(key: str, printed: str) -> Iterator[Statement]:
@@ -113,7 +147,7 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str)
                 place = doc.locate(block.span, p.printed)
                 yield Statement(p.key, p.printed, place, p.value, p.number, p.why, stage, "", "prose")
 
-    if (built := _BUILT.search(sentence)) and not _OTHERS.search(sentence):
+    if live.built and (built := _BUILT.search(sentence)) and not _OTHERS.search(sentence):
         name, printed = framework_in(built["tool"])
         if name and not _NO_TOOL.search(sentence[: built.end() + 20]):
             place = doc.locate(block.span, printed)
@@ -122,7 +156,7 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str)
         for name in (n for n in named if n != "pretraining"):
             title = METHOD_TITLES.get(name, name.upper())
             yield Statement("method", title, block.span, title, None, "", "", "", "prose")
-    if match := _SHARE.search(sentence):
+    if "%" in sentence and (match := _SHARE.search(sentence)):
         # "10% of data (reduced capability ...)": what stands in brackets is about something else.
         clause = re.split(r"[(;,]", match.group(2))[0]
         samples = re.search(
@@ -135,9 +169,9 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str)
                 r"\((~?\s?\d[\d,.]*\s?[kKM]?)\s+(?:rows|examples|samples|pairs|prompts)\)", match.group(0)
             ):
                 yield from made("dataset_rows", rows.group(1))
-    if (template := _CHAT_TEMPLATE.search(sentence)) and not doc.elsewhere(index):
+    if live.template and (template := _CHAT_TEMPLATE.search(sentence)) and not doc.elsewhere(index):
         yield from made("chat_template", template.group(1))
-    if first := _INITIALLY.search(sentence):
+    if live.initially and (first := _INITIALLY.search(sentence)):
         yield Statement(
             "stage", first.group(0), doc.locate(block.span, first.group(0)), "sft", None, "", "sft", "", "prose"
         )
@@ -146,15 +180,16 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, hint: str)
             if any(mark in sentence for mark in marks):
                 stage = stage or stage_in(sentence)
                 yield from _only(pattern, sentence, key, made)
-    if _OTHERS.search(sentence) or doc.elsewhere(index) or "|" in sentence:
+    lowered = sentence.lower()
+    terms = [term for term in live.terms if any(mark in lowered for mark in term[1])]
+    if not terms or doc.elsewhere(index) or "|" in sentence or _OTHERS.search(sentence):
         return
     if not (_TRAINED.search(sentence) or doc.about_training(index)):
         return
     if block.kind is BlockKind.LIST_ITEM and ":" in sentence[:60]:
         return  # "label: value" items are read as lists
-    lowered = sentence.lower()
-    for key, marks, pattern in TERMS:
-        if any(mark in lowered for mark in marks) and (key[:4] != "lora" or "lora" in block.text.lower()):
+    for key, _, pattern in terms:
+        if key[:4] != "lora" or "lora" in block.text.lower():
             yield from _only(pattern, sentence, key, made)
 
 

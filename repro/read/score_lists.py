@@ -71,14 +71,22 @@ def trainer_bullets(doc: Document, index: int, which: str) -> Iterator[Result | 
             yield Result(f"{which} set", name, printed, span, read, split=split)
 
 
+def may_be_score(text: str) -> bool:
+    """Whether a text has a digit, without which it states no score."""
+    return _DIGIT.search(text) is not None if text.isascii() else any(map(str.isdigit, text))
+
+
+_DIGIT = re.compile(r"[0-9]")
+
+
 def list_result(doc: Document, index: int, about: bool, conditions: tuple[AnyFact, ...]) -> Iterator[Result]:
     """The score that a list item or a short paragraph is: a benchmark, or in a section of results a metric."""
     block = doc.blocks[index]
     match = _ITEM.match(block.text) if len(block.text) < 160 else None
-    if match is None or not any(c.isdigit() for c in match["value"]):
+    if match is None or not may_be_score(match["value"]):
         return
     label = bare_label(match["label"]).strip(" -|")
-    folded = fold(re.sub(r"\([^()]*\)", " ", label))
+    folded = fold(re.sub(r"\([^()]*\)", " ", label) if "(" in label else label)
     benchmark = BENCHMARK.search(folded) is not None
     measure = PLAIN_METRIC.match(folded) is not None
     words = {"average", "avg", "overall", "total", "mean"}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from repro.card import Block, BlockKind, Problem, Span, Table
 from repro.read.document import Document
-from repro.read.score_lists import ABOUT, list_result, sentence_results, trainer_bullets
+from repro.read.score_lists import ABOUT, list_result, may_be_score, sentence_results, trainer_bullets
 from repro.read.score_tables import Sheet, table_results
 from repro.read.statement import Gathered, Reading, Result
 from repro.read.text_tables import text_tables
@@ -43,7 +44,8 @@ def read_scores(doc: Document) -> Gathered:
             while taken < len(doc.blocks) and doc.blocks[taken].kind is BlockKind.LIST_ITEM:
                 taken += 1
         elif index >= taken and block.kind in (BlockKind.LIST_ITEM, BlockKind.PARAGRAPH):
-            if len(block.text) < 160 and any(c in block.text for c in ":=：–—"):
+            text = block.text
+            if len(text) < 160 and may_be_score(text) and any(c in text for c in ":=：–—"):
                 found = list(list_result(doc, index, _about_scores(doc, index), ()))
                 results.extend(found)
                 if found:
@@ -74,7 +76,12 @@ def _table(doc: Document, index: int, table: Table, problems: list[Problem]) -> 
 
 def _about_scores(doc: Document, index: int) -> bool:
     texts = (*doc.path(doc.blocks[index])[:2], doc.introduction(index))
-    return any(ABOUT.search(text) for text in texts)
+    return any(map(_tells_of_scores, texts))
+
+
+@lru_cache(maxsize=2048)
+def _tells_of_scores(text: str) -> bool:
+    return ABOUT.search(text) is not None
 
 
 def _conditions(doc: Document, index: int) -> tuple[AnyFact, ...]:

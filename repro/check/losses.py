@@ -12,17 +12,11 @@ from repro.check.frameworks import framework
 from repro.check.lineage import stage_fact
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
 from repro.check.rows import known_rows, total_steps
-from repro.check.wording import at, lines_of, says
 from repro.evidence import Evidence
 from repro.finding import Edit, Observation, Severity, check
-from repro.number import Interval, Number
+from repro.number import Number
 from repro.spec import Claim, ClaimKind, Spec, Stage
 
-_BULLET = re.compile(
-    r"^\s{0,6}[-*]\s+\**(loss|eval(?:uation)? loss|validation loss|perplexity|ppl)\**\s*:"
-    r"\s*\**\s*(\d{1,6}\.\d{1,12})\**\s*$",
-    re.IGNORECASE,
-)
 _PERCENT = re.compile(r"(?P<sign>[-+\u2212]?)(?P<digits>\d{1,9}(?:\.\d{1,9})?)\s?%")
 
 
@@ -219,47 +213,3 @@ def changes_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             edits = _mended(spec, claim, first.number, second.number)
             found.append(failed(f"{words}: no values within rounding agree.", *places, claims=(claim.id,), edits=edits))
     return found or [absent("No relative change is printed.")]
-
-
-@check("R416", "perplexity-of-loss", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
-def perplexity_of_loss(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
-    """Perplexity is the exponential of the loss beside it
-
-    What: Where a loss and a perplexity stand in one list of results, compares exp(loss) with the perplexity.
-    Why: They are one quantity; when they disagree, one belongs to another checkpoint or data set.
-    Fix: Compute both from the same evaluation, and say so where they are not (by word or by token, in bits).
-    Sources: https://huggingface.co/docs/transformers/perplexity; Jelinek et al. 1977
-    """
-    figures: list[tuple[int, bool, float, Interval, str]] = []
-    for number, line in lines_of(spec, body_only=True) if says(spec, "perplexity", "ppl") else ():
-        if match := _BULLET.match(line):
-            text = match.group(2)
-            half = 0.5 * 10.0 ** -len(text.partition(".")[2])
-            value = float(text)
-            figures.append(
-                (number, match.group(1).lower().startswith(("p",)), value, Interval.around(value, half), text)
-            )
-    found = []
-    for place, is_perplexity, _, interval, printed in figures:
-        if not is_perplexity:
-            continue
-        losses = [f for f in figures if not f[1] and abs(f[0] - place) <= 6 and f[3].hi < 50]
-        if len(losses) != 1:
-            found.append(
-                unknown(
-                    f"A perplexity of {printed} with {plural(len(losses), 'loss figure')} beside it.", at(spec, place)
-                )
-            )
-            continue
-        loss = losses[0]
-        natural = Interval(math.exp(max(loss[3].lo, 0.0)), math.exp(loss[3].hi))
-        binary = Interval(2.0 ** max(loss[3].lo, 0.0), 2.0 ** loss[3].hi)
-        spans = (at(spec, loss[0]), at(spec, place))
-        slack = 0.001 * natural.centre
-        if natural.widened(slack).meets(interval):
-            found.append(passed(f"exp({loss[4]}) = {math.exp(loss[2]):.4g}, printed {printed}.", *spans))
-        elif binary.widened(slack).meets(interval):
-            found.append(passed(f"2^{loss[4]} = {2.0 ** loss[2]:.4g}, printed {printed}: the loss is in bits.", *spans))
-        else:
-            found.append(failed(f"exp({loss[4]}) = {math.exp(loss[2]):.4g}, printed {printed}.", *spans))
-    return found or [absent("No perplexity stands beside a loss.")]

@@ -67,10 +67,10 @@ def tokens_of_a_run(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     prose = _in_prose(spec)
     if not prose and "oken" not in spec.text:
         return [absent("No tokens are stated.")]
-    for stage in spec.stages:
+    for stage in spec.trainings:
         known = figures(spec, stage, evidence)
         names = {f.stated.quantity for f in known}
-        known += [f for f in prose if f.stated.quantity not in names and len(spec.stages) == 1]
+        known += [f for f in prose if f.stated.quantity not in names and len(spec.trainings) == 1]
         names = {f.stated.quantity for f in known}
         if not names & {"tokens", "tokens a step"} or len(known) < 3:
             continue
@@ -106,7 +106,7 @@ def rate_floor(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Sources: Loshchilov and Hutter 2017, SGDR (arXiv:1608.03983); accelerate issue 2926
     """
     found = []
-    for stage in spec.stages:
+    for stage in spec.trainings:
         floor, peak, ratio = (stage.get(k) for k in ("min_learning_rate", "learning_rate", "min_lr_ratio"))
         low, high, share = interval_of(floor), interval_of(peak), interval_of(ratio)
         several = any(

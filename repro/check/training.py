@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from repro.arithmetic import micro_batch, warmup_steps_of_ratio
+from repro.arithmetic import micro_batch
 from repro.check.lineage import is_preference, stage_fact
 from repro.check.outcomes import absent, failed, passed, plural, unknown
 from repro.check.rows import total_steps
+from repro.check.run_numbers import figures, interval_of, solve, span_words
 from repro.check.wording import search, text_lines
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
+from repro.number import Interval
 from repro.spec import AnyFact, ClaimKind, Spec, Stage
 
 _MODEL_PARALLEL = re.compile(
@@ -23,6 +25,7 @@ _RESUMED = re.compile(
 _GUESSED = re.compile(r"-\d$")
 """Names of stages that were told apart by their place only."""
 _ENTRY = re.compile(r"\s*(?:\||[-*+]\s+[*`]{0,3}[\w -]{2,40}[*`]{0,3}\s*[:=])")
+_FIFTH = re.compile(r"\bTransformers\W{1,6}(?:v|version )?5\.\d", re.IGNORECASE)
 _RATIO_AS_STEPS = re.compile(r"warmup[_ ]steps\W{1,12}(0?\.\d*[1-9])(?![\d.])", re.IGNORECASE)
 
 
@@ -67,7 +70,8 @@ def effective_batch(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             found.append(passed(f"{words} agrees.", *spans, claims=claims))
         elif devices and steps:
             say = unknown if parallel else failed
-            found.append(say(f"{words}: {min(products)} is not {effective[0]}.", *spans, claims=claims))
+            hint = _usual_cause(effective[0], each[0], steps[0], devices[0])
+            found.append(say(f"{words}: {min(products)} is not {effective[0]}{hint}.", *spans, claims=claims))
         elif fitting := [(t, p) for t in effective for p in products if t % p == 0]:
             total, product = fitting[0]
             lacking = "the devices" if not devices else "the accumulation"
@@ -79,6 +83,23 @@ def effective_batch(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         else:
             found.append(unknown(f"{words}: the factors do not divide it.", *spans, claims=claims))
     return found or [absent("No stage states both its effective and its per-device batch.")]
+
+
+def _usual_cause(effective: int, each: int, steps: int, devices: int) -> str:
+    """Which usual slip makes the product agree, with its numbers; or empty."""
+    if effective == each:
+        return f"; {effective} is the batch of one device and one micro-step"
+    if effective == each * devices and steps > 1:
+        return f"; {each} x {devices} = {effective} leaves the accumulation of {steps} out"
+    if effective == each * steps and devices > 1:
+        return f"; {each} x {steps} = {effective} leaves the {devices} devices out"
+    product = each * steps * devices
+    if effective % product == 0:
+        times = effective // product
+        return f"; {times} times as many devices, or as much accumulation, would agree"
+    if product % effective == 0:
+        return f"; the stated one is 1/{product // effective} of it"
+    return ""
 
 
 @check("R402", "micro-batch", severity=Severity.MEDIUM)
@@ -129,35 +150,42 @@ def warmup(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     version 5); accelerate issue 2926
     """
     printed = search(spec, _RATIO_AS_STEPS, body_only=True)
-    found: list[Observation] = [
-        failed(f"Warm-up steps are given as {h.match.group(1)}, which can only be a ratio.", h.span)
-        for h in printed[:2]
-    ]
+    # from version 5 on the trainer itself prints a ratio under this name
+    own = bool(printed) and bool(search(spec, _FIFTH, body_only=True))
+    found: list[Observation] = []
+    for hit in printed[:2]:
+        words = f"Warm-up steps are given as {hit.match.group(1)}, which can only be a ratio"
+        found.append(
+            passed(f"{words}, as transformers 5 prints it.", hit.span) if own else failed(f"{words}.", hit.span)
+        )
     for stage in spec.trainings:
         ratio, steps = stage.get("warmup_ratio"), stage.get("warmup_steps")
         if not ratio.known and not steps.known:
             continue
-        total = total_steps(spec, stage)
         if not (isinstance(ratio.value, int | float) and isinstance(steps.value, int | float)) or steps.value < 1:
             if not printed:
                 given = ratio if ratio.known else steps
-                found.append(
-                    passed(f"{stage.name}: the warm-up is stated once ({given.printed or given.value}).", given.span)
-                )
-        elif total is None:
-            found.append(
-                unknown(
-                    f"{stage.name}: {steps.value:g} warm-up steps and the ratio {ratio.value:g}; the total "
-                    "steps are not stated.",
-                    steps.span,
-                    ratio.span,
-                )
-            )
-        else:
-            due = warmup_steps_of_ratio(total[0], float(ratio.value))
-            words = f"{stage.name}: {ratio.value:g} x {total[0]:,} steps = {due}, stated {steps.value:g}"
-            good = abs(due - steps.value) <= 1
-            found.append((passed if good else failed)(f"{words}.", steps.span, ratio.span, total[1]))
+                once = f"{stage.name}: the warm-up is stated once ({given.printed or given.value})."
+                found.append(passed(once, given.span))
+            continue
+        rest = [f for f in figures(spec, stage, evidence) if not f.stated.quantity.startswith("warm-up")]
+        derivation = solve(rest)
+        total = None if derivation.conflict else derivation.known("steps")
+        if total is None:
+            words = f"{stage.name}: {steps.value:g} warm-up steps and the ratio {ratio.value:g}"
+            found.append(unknown(f"{words}; the total steps are not stated.", steps.span, ratio.span))
+            continue
+        share = interval_of(ratio) or Interval.point(float(ratio.value))
+        # rounded down by some trainers, up by others, and counted from 0 or from 1
+        due = (share * total).widened(1.0)
+        words = f"{stage.name}: {ratio.value:g} x {span_words(total)} steps = {due.centre:,.6g}, stated {steps.value:g}"
+        where = next((f.span for f in rest if f.stated.quantity in {"steps", "steps an epoch"}), None)
+        if due.contains(float(steps.value)):
+            found.append(passed(f"{words}.", steps.span, ratio.span, where))
+            continue
+        hint = f"; {steps.value / total.centre:.3g} would agree"
+        hint += ", the ratio read as a percentage" if (due / 100.0).widened(1.0).contains(float(steps.value)) else ""
+        found.append(failed(f"{words}{hint}.", steps.span, ratio.span, where))
     return found or [absent("No warm-up is stated.")]
 
 

@@ -76,7 +76,7 @@ _DIGIT = re.compile(r"[0-9]")
 
 
 @lru_cache(maxsize=1024)
-def _key(name: str) -> str:
+def benchmark_key(name: str) -> str:
     word = re.sub(r"\(.*?\)|\b\d+[- ]shot\b", "", tail(name).lower()[:200])
     return re.sub(r"[^a-z0-9]", "", word)
 
@@ -87,7 +87,7 @@ def scores(spec: Spec) -> list[Claim]:
 
 def benchmark_scores(spec: Spec) -> list[Claim]:
     """Claims on benchmarks that need a harness to mean anything."""
-    return [c for c in scores(spec) if _key(c.task) in BENCHMARKS]
+    return [c for c in scores(spec) if benchmark_key(c.task) in BENCHMARKS]
 
 
 def _has(claim: Claim, key: str) -> bool:
@@ -181,12 +181,12 @@ def not_trained_on_the_test(spec: Spec, evidence: Evidence) -> Iterable[Observat
     claims = benchmark_scores(spec)
     if not claims:
         return [absent("No score on a known benchmark is claimed.")]
-    used = {_key(d.repo_id): d for s in spec.stages for d in s.datasets}
+    used = {benchmark_key(d.repo_id): d for s in spec.stages for d in s.datasets}
     listed = spec.get("datasets")
-    names = {_key(str(v)) for v in (listed.value if isinstance(listed.value, tuple) else ())}
+    names = {benchmark_key(str(v)) for v in (listed.value if isinstance(listed.value, tuple) else ())}
     if not used and not names:
         return [unknown("The training data is not named: nothing to compare with the benchmarks.", claims[0].span)]
-    both = [c for c in claims if _key(c.task) in used or _key(c.task) in names]
+    both = [c for c in claims if benchmark_key(c.task) in used or benchmark_key(c.task) in names]
     if not both:
         return [passed("No scored benchmark is named as training data.", claims[0].span)]
     splits = [f for s in spec.stages for f in s.all("dataset_split") if f.known]
@@ -265,7 +265,7 @@ def shots_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Fix: Print the number of shots beside each score.
     Sources: https://huggingface.co/docs/leaderboards/open_llm_leaderboard/about; lm-evaluation-harness issue 1525
     """
-    claims = [c for c in benchmark_scores(spec) if _key(c.task) not in WITHOUT_SHOTS]
+    claims = [c for c in benchmark_scores(spec) if benchmark_key(c.task) not in WITHOUT_SHOTS]
     if not claims:
         return [absent("No score on a benchmark with examples in the prompt is claimed.")]
     bare = [c for c in claims if not _has(c, "num_fewshot")]

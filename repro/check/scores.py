@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from repro.check.evals import _key, scores
+from repro.check.evals import benchmark_key, scores
 from repro.check.figures import cell_edit, rounded
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.wording import PipeTable, at, front_matter_end, pipe_tables
@@ -120,7 +120,7 @@ def _pairs(spec: Spec) -> list[tuple[Claim, list[Claim]]]:
     pairs = []
     for claim in front:
         alike = [c for c in body if _metric(c.metric) == _metric(claim.metric)]
-        tasks = [c for c in alike if _key(c.task) == _key(claim.task) and c.task]
+        tasks = [c for c in alike if benchmark_key(c.task) == benchmark_key(claim.task) and c.task]
         unnamed = [c for c in alike if not c.task or _SET.fullmatch(c.task)]
         alone = sum(_metric(c.metric) == _metric(claim.metric) for c in front) == 1
         if tasks or (unnamed and alone):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +29,7 @@ from repro.arguments import (
 )
 from repro.check_command import check
 from repro.errors import UsageError
+from repro.screen import INTERRUPTED
 from repro.sweep_command import sweep
 
 app = typer.Typer(
@@ -41,8 +41,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-INTERRUPTED = 130
 
 
 @app.callback(invoke_without_command=True)
@@ -209,17 +207,11 @@ def explain(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    try:
+
+    def work() -> int:
         result = app(args=arguments, prog_name="repro", standalone_mode=False)
-        sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered for
         if result == INTERRUPTED:  # typer makes this of Ctrl-C; no command returns it
             raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
-    except KeyboardInterrupt:
-        screen.say("Interrupted. What was finished is kept: the same command goes on from there.")
-        return INTERRUPTED
-    except BrokenPipeError:
-        screen.drop_stdout()
-        return 0
-    except Exception as error:
-        return screen.failure(error, screen.verbose())
+
+    return screen.guarded(work)

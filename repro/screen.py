@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from repro.spec import Spec
 
 T = TypeVar("T")
+INTERRUPTED = 130
 PLAIN_WIDTH = 120
 """Columns when stdout is no terminal: a file or a pipe has no width of its own."""
 
@@ -85,6 +86,22 @@ def complain(error: ReproError) -> None:
     if error.hint:
         text.append(f"\n  {clean(error.hint)}", style="dim")
     say(text)
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """The exit code of a command, also where it was interrupted or failed."""
+    try:
+        code = work()
+        sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered for
+        return code
+    except KeyboardInterrupt:
+        say("Interrupted. What was finished is kept: the same command goes on from there.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        drop_stdout()
+        return 0
+    except Exception as error:
+        return failure(error, verbose())
 
 
 def failure(error: Exception, verbose: bool) -> int:

@@ -15,9 +15,9 @@ import jsonschema
 import pytest
 from hub.loopback import LoopbackHub
 
-from repro.cli import main
 from repro.finding import Persona, Severity
 from repro.render.check_json import check_json_schema
+from repro.start import main
 
 CARD = Path(__file__).parents[1] / "cards" / "dpo-mahals.md"
 CONTRADICTION = """---

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from render.sarif_standard import sound
 
-from repro.cli import main
+from repro.start import main
 
 CARD = Path(__file__).parents[1] / "cards" / "dpo-mahals.md"
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus" / "cards"

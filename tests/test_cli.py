@@ -17,13 +17,13 @@ import pytest
 import yaml
 
 from repro import __version__, screen
-from repro.cli import main
 from repro.comparison import Comparison, Verdict, Weight
 from repro.errors import RunError
 from repro.evidence import Evidence
 from repro.options import Outcome
 from repro.render.check_json import check_json_schema
 from repro.report import from_json, of_card
+from repro.start import main
 
 ROOT = Path(__file__).parents[1]
 CARD = str(ROOT / "cards" / "dpo-mahals.md")

@@ -139,7 +139,7 @@ def test_make_and_pyproject_agree() -> None:
     for target in ("run", "test", "lint"):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    assert project["project"]["scripts"] == {"repro": "repro.cli:main"}
+    assert project["project"]["scripts"] == {"repro": "repro.start:main"}
     extras = set(re.search(r"\.\[([\w,]+)\]", makefile)[1].split(","))  # type: ignore[index]
     assert extras <= set(project["project"]["optional-dependencies"])
     assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text("utf-8")

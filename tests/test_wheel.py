@@ -65,7 +65,7 @@ def test_every_file_that_is_no_module_is_in_the_wheel(wheel: Path) -> None:
 def test_the_command_is_an_entry_point(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     entries = next(n for n in archive.namelist() if n.endswith("entry_points.txt"))
-    assert "repro = repro.cli:main" in archive.read(entries).decode()
+    assert "repro = repro.start:main" in archive.read(entries).decode()
 
 
 def test_it_is_the_installed_one_that_runs(installed: Path, tmp_path: Path) -> None:

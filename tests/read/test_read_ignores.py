@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.card import Ignore
@@ -63,6 +63,7 @@ def test_a_card_of_comments_is_heard_up_to_a_limit() -> None:
 PIECES = (*"<!-->[]R3,:\n `#é\t", "repro:", "ignore", "<!-- repro: ignore[", "-->")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
 def test_any_text_is_read_and_keeps_its_length(text: str) -> None:
     card, spec = read(text.encode("utf-8"), "card.md")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.render.source_lines import LEAST, TAB, UNSEEN, cells, shown_line
@@ -71,6 +71,7 @@ def test_ten_megabytes_in_one_line_cost_nothing() -> None:
     assert time.perf_counter() - started < 1
 
 
+@settings(deadline=None)
 @given(
     st.text(st.sampled_from("ab \t学é\u0301\u202e\x1b🤗ｱ"), max_size=200),
     st.integers(0, 210),
@@ -86,6 +87,7 @@ def test_any_line_fits_and_its_underline_lies_below_it(line: str, column: int, e
     assert not set(shown.text) & set("\t\u202e\x1b")
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab学é🤗ｱ"), min_size=1, max_size=200), st.data())
 def test_the_beginning_of_a_span_is_always_seen(line: str, data: st.DataObject) -> None:
     column = data.draw(st.integers(1, len(line)))

@@ -85,7 +85,7 @@ def test_check_explain_plan_and_read_run(installed: Path, tmp_path: Path) -> Non
     assert "open-instruct" in json.loads(plan.stdout)["recipe"]
 
 
-@pytest.mark.parametrize(("format", "begins"), [("html", "<!doctype html>"), ("md", "# ")])
+@pytest.mark.parametrize(("format", "begins"), [("html", "<!doctype html>"), ("md", "### repro check: ")])
 def test_reports_are_rendered(installed: Path, tmp_path: Path, format: str, begins: str) -> None:
     card = installed / "repro" / "_data" / "cards" / "dpo-mahals.md"
     done = python(installed, tmp_path, "-m", "repro", "check", str(card), "-f", format)

@@ -55,7 +55,7 @@ def checked_card_bytes(data: bytes, source: str) -> bytes:
         raise CardError(f"{len(data) / 2**20:.1f} MiB is too large for a model card", where=source)
     head = data[:65536]
     control = sum(byte < 9 or 13 < byte < 27 or 27 < byte < 32 for byte in head)
-    if control > len(head) * 0.05:
+    if control > len(head) * 0.05 and not data.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 is text
         raise CardError("this is binary data, not text", where=source, hint="point at a Markdown file")
     return data
 

@@ -213,7 +213,10 @@ def one_value_each(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         for key in dict.fromkeys(f.key for f in stage.facts if f.known and f.key not in skipped):
             facts = [f for f in stage.all(key) if f.known and f.origin == "stated"]
             seen += len(facts)
-            different = [f for i, f in enumerate(facts) if f.value not in [g.value for g in facts[:i]]]
+            first: dict[object, AnyFact] = {}
+            for fact in facts:
+                first.setdefault(fact.value, fact)
+            different = list(first.values())
             if len(different) > 1:
                 conflicts.append((key, different))
         for key, facts in conflicts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -67,8 +68,8 @@ class Document:
     """The first heading's text, the front matter's model name, or empty."""
     names: frozenset[str]
     """Folded names by which the card may call its own model."""
-    _introducers: dict[int, Block | None] = field(default_factory=dict, compare=False, repr=False)
-    """What was found already, by the block's place."""
+    _introducers: list[Block | None] = field(default_factory=list, compare=False, repr=False)
+    """What introduces each block, once somebody has asked."""
     _words: list[Vocabulary] = field(default_factory=list, compare=False, repr=False)
 
     @property
@@ -100,23 +101,9 @@ class Document:
 
     def introducer(self, index: int) -> Block | None:
         """The paragraph right before a table or the list that a block is in, under the same heading."""
-        if index not in self._introducers:
-            self._introducers[index] = self._introducer(index)
+        if not self._introducers:
+            self._introducers.extend(_introducers(self.blocks))
         return self._introducers[index]
-
-    def _introducer(self, index: int) -> Block | None:
-        block = self.blocks[index]
-        for back in range(index - 1, max(-1, index - 60), -1):
-            before = self.blocks[back]
-            if before.heading_path != block.heading_path:
-                return None
-            if before.kind is BlockKind.PARAGRAPH:
-                return before
-            if before.kind is BlockKind.LIST_ITEM and block.kind is BlockKind.LIST_ITEM:
-                continue
-            if before.kind is not BlockKind.COMMENT:
-                return None
-        return None
 
     def about_training(self, index: int) -> bool:
         """Whether the headings or the introduction of a block say that it is about training."""
@@ -175,6 +162,24 @@ def _is_about_training(text: str) -> bool:
 @lru_cache(maxsize=2048)
 def _is_not_training(text: str) -> bool:
     return _NOT_TRAINING.search(text) is not None
+
+
+def _introducers(blocks: tuple[Block, ...]) -> Iterator[Block | None]:
+    """For each block the paragraph that leads it in: right before it, or for an entry of a list before the list."""
+    lead: tuple[int, Block] | None = None
+    listed = False  # whether entries of a list stand between
+    for index, block in enumerate(blocks):
+        is_entry = block.kind is BlockKind.LIST_ITEM
+        found = None
+        if lead is not None and index - lead[0] < 60 and (is_entry or not listed):
+            found = lead[1] if lead[1].heading_path == block.heading_path else None
+        yield found
+        if block.kind is BlockKind.PARAGRAPH:
+            lead, listed = (index, block), False
+        elif is_entry:
+            listed = True
+        elif block.kind is not BlockKind.COMMENT:
+            lead = None
 
 
 def stage_in(text: str) -> str:

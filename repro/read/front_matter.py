@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from repro.card import Problem, Span, Yaml
+from repro.read.plain_entries import plain_entries
 from repro.read.source_text import SourceText
 
 MAX_DEPTH = 64
@@ -157,10 +158,22 @@ class _Reading:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
             why = getattr(error, "problem", None) or str(error).splitlines()[0]
-            problems.append(Problem(self._place(mark), f"the front matter is not YAML: {why}"))
-            return {}, {}
+            values, lines = plain_entries(self._inner, self._offset, self._alone, scalar)
+            kept = "; the entries that are plain were read" if values else ""
+            problems.append(Problem(self._place(mark), f"the front matter is not YAML: {why}{kept}"))
+            return values, lines
         problems.extend(self._problems)
         return values, self._lines
+
+    def _alone(self, text: str, offset: int) -> dict[str, Yaml] | None:
+        """One entry as if it stood alone."""
+        part = _Reading(text, offset, self._name, self._whole)
+        try:
+            part._events = iter(yaml.parse(text, Loader=yaml.CSafeLoader))
+            values = part._document()
+        except (_Refusal, yaml.YAMLError, ValueError, RecursionError):
+            return None
+        return values if not part._problems else None
 
     def _place(self, mark: object) -> Span:
         line = getattr(mark, "line", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pyromark
@@ -14,13 +15,15 @@ from repro.read.html_tables import html_tables
 from repro.read.source_text import SourceText, decode
 
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
-_HTML_HEADING = re.compile(r"<h([1-6])\b[^>]*>(.*?)</h\1\s*>", re.IGNORECASE | re.DOTALL)
+_HTML_HEADING = re.compile(r"<(/?)h([1-6])(?:\s[^<>]{0,500})?>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _SPACE = b" \t\r\n"
 _STARTS = frozenset(("Paragraph", "Link", "Item", "Heading", "List", "Table", "CodeBlock", "HtmlBlock"))
 _ENDS = frozenset(("Paragraph", "Item", "Heading", "List"))
 MAX_RESUMES = 4
+MAX_ROWS = 10_000
+"""A longer table is data or a log; the rows before are read."""
 
 
 def read_card(data: bytes, source: str) -> Card:
@@ -42,13 +45,31 @@ def read_card(data: bytes, source: str) -> Card:
         front_matter=front.values,
         front_matter_span=front.span,
         front_matter_lines=front.lines,
-        problems=(*front.problems, *walk.problems),
+        problems=(*_encoding(text), *front.problems, *walk.problems),
     )
+
+
+def _encoding(text: SourceText) -> tuple[Problem, ...]:
+    if not text.recoded:
+        return ()
+    return (Problem(Span(text.source, 1, 1), "this file is UTF-16: the Hub and most programs read UTF-8 only"),)
 
 
 def without_html(text: str) -> str:
     """HTML as plain text: comments and tags taken off, white space folded."""
     return " ".join(_TAG.sub(" ", _COMMENT.sub(" ", text)).split())
+
+
+def _html_headings(text: str) -> Iterator[tuple[int, str]]:
+    """Level and inner text of every heading that is closed, in one pass: an opening mark waits for its closing one."""
+    opened: dict[str, int] = {}
+    for mark in _HTML_HEADING.finditer(text):
+        closes, level = mark.groups()
+        if not closes:
+            opened.setdefault(level, mark.end())
+        elif level in opened:
+            yield int(level), text[opened[level] : mark.start()]
+            opened.clear()
 
 
 class _Walk:
@@ -147,8 +168,8 @@ class _Walk:
             for first, last, table in html_tables(self._source, start, end):
                 self._add(BlockKind.TABLE, first, last, "", table=table)
         if "<h" in lower:
-            for found in _HTML_HEADING.finditer(_COMMENT.sub("", text)[:100_000]):
-                self._heading(int(found.group(1)), without_html(found.group(2)), start, end)
+            for level, words in _html_headings(_COMMENT.sub("", text)[:100_000]):
+                self._heading(level, without_html(words), start, end)
 
     def _end(self, name: str, value: Any, start: int, end: int) -> None:
         if name == "Paragraph":
@@ -241,12 +262,23 @@ class _Walk:
                     cells.append(self._cell(where, row, pieces, links))
                 elif value == "TableRow" or value == "TableHead":
                     rows.append(tuple(cells))
+                    if len(rows) > MAX_ROWS:
+                        self._leave_table(events, row[0])
+                        break
                 elif value == "Table":
                     break
             elif kind == "InlineHtml":
                 pieces.append(" ")
         header = rows[0] if rows else ()
         self._add(BlockKind.TABLE, start, end, "", table=Table(header, tuple(rows[1:])))
+
+    def _leave_table(self, events: Any, line: int) -> None:
+        """Pass over the rest of a table that is too long to be one of a card's statements."""
+        for event, _ in events:
+            if event.__class__ is dict and event.get("End") == "Table":
+                break
+        place = Span(self._source.source, line, line)
+        self.problems.append(Problem(place, f"this table has more than {MAX_ROWS} rows: the rest was not read"))
 
     def _row(self, start: int, end: int) -> tuple[int, int, int, bool]:
         """Line, its first byte, the end of the row's content, and whether the line is ASCII."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from repro.card import Block, BlockKind, Span
 from repro.read.document import REPO_ID, Document
@@ -18,7 +19,7 @@ from repro.read.score_words import (
 )
 from repro.read.statement import Reading, Result
 from repro.read.values import fold, left_open, number
-from repro.spec import AnyFact, Fact, Origin
+from repro.spec import Fact, Origin
 
 ABOUT = re.compile(
     r"(?i)\b(?:eval\w*|benchmarks?|results?|performance|scores?|leaderboard|metrics)\b|评测|评估|性能|結果|评价|評価|평가|성능|"
@@ -26,6 +27,7 @@ ABOUT = re.compile(
 )
 _DICTIONARY = re.compile(r"['\"]([A-Za-z][\w@ -]{0,40})['\"]\s*:\s*(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)(?=\s*[,}])")
 _ITEM = re.compile(r"^(?P<label>[^:：=\n]{1,70}?)\s*(?::|：|=|\s[–—-]\s)\s*(?P<value>\S.{0,80})$")
+_MAYBE = re.compile(r"[:：=–—].*\d")
 _SUBJECT = (
     r"(?:\bit|\bthis (?:model|checkpoint|version|adapter)|\bthe (?:final |resulting |fine-?tuned )?model|"
     r"\bour model|\bwe)"
@@ -41,6 +43,17 @@ _COMPARED = re.compile(
     r"(?i)\b(?:compared|versus|vs|than|over|whereas|while|baseline|base model|outperform\w*|from|would|could|should|"
     r"up to|at least|more|less|higher|lower|improve\w*|not)\b"
 )
+
+
+def about_scores(doc: Document, index: int) -> bool:
+    """Whether the headings above a block or the text right before it speak of scores."""
+    texts = (*doc.path(doc.blocks[index])[:2], doc.introduction(index))
+    return any(map(_tells_of_scores, texts))
+
+
+@lru_cache(maxsize=2048)
+def _tells_of_scores(text: str) -> bool:
+    return ABOUT.search(text) is not None
 
 
 def trainer_bullets(doc: Document, index: int, which: str) -> Iterator[Result | Reading]:
@@ -71,25 +84,20 @@ def trainer_bullets(doc: Document, index: int, which: str) -> Iterator[Result | 
             yield Result(f"{which} set", name, printed, span, read, split=split)
 
 
-def may_be_score(text: str) -> bool:
-    """Whether a text has a digit, without which it states no score."""
-    return _DIGIT.search(text) is not None if text.isascii() else any(map(str.isdigit, text))
-
-
-_DIGIT = re.compile(r"[0-9]")
-
-
-def list_result(doc: Document, index: int, about: bool, conditions: tuple[AnyFact, ...]) -> Iterator[Result]:
+def list_result(doc: Document, index: int) -> Iterator[Result]:
     """The score that a list item or a short paragraph is: a benchmark, or in a section of results a metric."""
     block = doc.blocks[index]
-    match = _ITEM.match(block.text) if len(block.text) < 160 else None
-    if match is None or not may_be_score(match["value"]):
+    match = _ITEM.match(block.text) if len(block.text) < 160 and _MAYBE.search(block.text) else None
+    if match is None:
         return
     label = bare_label(match["label"]).strip(" -|")
     folded = fold(re.sub(r"\([^()]*\)", " ", label) if "(" in label else label)
     benchmark = BENCHMARK.search(folded) is not None
     measure = PLAIN_METRIC.match(folded) is not None
     words = {"average", "avg", "overall", "total", "mean"}
+    if not benchmark and not measure and folded not in words:
+        return
+    about = about_scores(doc, index)
     if not (benchmark or (about and (measure or folded in words))) or len(folded.split()) > 6:
         return
     printed = match["value"].strip().rstrip(".,;")
@@ -104,7 +112,7 @@ def list_result(doc: Document, index: int, about: bool, conditions: tuple[AnyFac
     task, metric = (label, "score") if not measure else (parent.text.rstrip(": ") if parent else "evaluation", label)
     task, named = metric_in(task)
     name, few = without_shots(task, block.span)
-    own = (*conditions, *few)
+    own = few
     if read.error:
         own = (*own, Fact("stderr", read.error, Origin.STATED, read.error, block.span))
     yield Result(name or task, named or metric, printed, doc.locate(block.span, printed), read.number, own)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from repro.card import Block, BlockKind, Problem, Span, Table
 from repro.read.document import Document
-from repro.read.score_lists import ABOUT, list_result, may_be_score, sentence_results, trainer_bullets
+from repro.read.score_lists import about_scores, list_result, sentence_results, trainer_bullets
 from repro.read.score_tables import Sheet, table_results
 from repro.read.statement import Gathered, Reading, Result
 from repro.read.text_tables import text_tables
@@ -44,12 +43,10 @@ def read_scores(doc: Document) -> Gathered:
             while taken < len(doc.blocks) and doc.blocks[taken].kind is BlockKind.LIST_ITEM:
                 taken += 1
         elif index >= taken and block.kind in (BlockKind.LIST_ITEM, BlockKind.PARAGRAPH):
-            text = block.text
-            if len(text) < 160 and may_be_score(text) and any(c in text for c in ":=：–—"):
-                found = list(list_result(doc, index, _about_scores(doc, index), ()))
-                results.extend(found)
-                if found:
-                    continue
+            found = list(list_result(doc, index))
+            results.extend(found)
+            if found:
+                continue
             if block.kind is BlockKind.PARAGRAPH and " on " in block.text:
                 results.extend(sentence_results(doc, block))
     return Gathered(results=tuple(results), readings=tuple(readings), problems=tuple(problems))
@@ -66,22 +63,12 @@ def _trainers(block: Block) -> str:
 def _table(doc: Document, index: int, table: Table, problems: list[Problem]) -> list[Result]:
     if len(table.rows) > MAX_ROWS or not table.rows or len(table.header) < 2:
         return []
-    sheet = Sheet(doc, table, _about_scores(doc, index), _conditions(doc, index))
+    sheet = Sheet(doc, table, about_scores(doc, index), _conditions(doc, index))
     found = list(table_results(sheet))
     if sheet.untold:
         line = table.header[0].span.line
         problems.append(Problem(Span(doc.card.source, line, line), sheet.untold))
     return found
-
-
-def _about_scores(doc: Document, index: int) -> bool:
-    texts = (*doc.path(doc.blocks[index])[:2], doc.introduction(index))
-    return any(map(_tells_of_scores, texts))
-
-
-@lru_cache(maxsize=2048)
-def _tells_of_scores(text: str) -> bool:
-    return ABOUT.search(text) is not None
 
 
 def _conditions(doc: Document, index: int) -> tuple[AnyFact, ...]:

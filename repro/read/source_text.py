@@ -10,6 +10,7 @@ from itertools import accumulate
 from repro.card import Span
 
 BOM = b"\xef\xbb\xbf"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _NEWLINE = re.compile(r"\r\n?")
 _BAD_BYTE = re.compile("[\udc80-\udcff]")
 _CHANGED = re.compile("\r\n?|[\udc80-\udcff]")
@@ -35,8 +36,13 @@ class SourceText:
         """The line, from 1, that the byte of `utf8` stands on."""
         return max(1, bisect_right(self.line_starts, offset))
 
+    recoded: bool = False
+    """Whether `data` is UTF-16: then no offset in it can be told, and all are 0."""
+
     def data_offset(self, offset: int) -> int:
         """The offset in `data` of an offset in `utf8`."""
+        if self.recoded:
+            return 0
         if len(self.shift_at) == 1:
             return offset + self.shift_by[0]
         place = bisect_right(self.shift_at, offset) - 1
@@ -58,6 +64,9 @@ class SourceText:
 
 def decode(data: bytes, source: str) -> SourceText:
     """`data` as text: each undecodable byte becomes U+FFFD, a BOM is dropped, newlines become LF. Never raises."""
+    recoded = data.startswith(UTF_16)
+    if recoded:
+        data = data.decode("utf-16", "replace").encode("utf-8", "replace")
     start = len(BOM) if data.startswith(BOM) else 0
     utf8 = data[start:]
     shift_at, shift_by = [0], [start]
@@ -82,6 +91,7 @@ def decode(data: bytes, source: str) -> SourceText:
         line_starts=tuple(starts),
         shift_at=tuple(shift_at),
         shift_by=tuple(shift_by),
+        recoded=recoded,
     )
 
 

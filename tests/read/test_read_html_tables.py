@@ -41,7 +41,10 @@ def test_a_plain_table_is_read_with_its_lines() -> None:
 @pytest.mark.parametrize(
     "table",
     [
-        "<table><tr><th colspan=2>SFT</th></tr><tr><td>learning rate</td><td>1e-5</td></tr></table>",
+        "<table><tr><th colspan=3>SFT</th></tr><tr><td>learning rate</td><td>1e-5</td></tr></table>",
+        "<table><tr><th colspan=x>SFT</th></tr><tr><td>learning rate</td><td>1e-5</td></tr></table>",
+        "<table><tr><th colspan=999>SFT</th></tr><tr><td>learning rate</td><td>1e-5</td></tr></table>",
+        "<table><tr><td rowspan=3>a</td><td>b</td></tr><tr><td>c</td></tr><tr><td>d</td><td>e</td></tr></table>",
         "<table><tr><td>a</td></tr><tr><td>learning rate</td><td>1e-5</td></tr></table>",
         "<table><tr><td><table><tr><td>a</td></tr></table></td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>",
         "<table><tr><td>learning rate</td><td>1e-5</td></tr>",
@@ -52,7 +55,40 @@ def test_a_table_that_is_not_plain_is_left_alone(table: str) -> None:
     assert not card.blocks_of(BlockKind.TABLE)
 
 
-@given(st.lists(st.sampled_from(["<table>", "</table>", "<tr>", "<td>", "</td>", "<th x>", "é\r\n", "\0", "5", " "])))
+def test_cells_over_several_columns_and_rows() -> None:
+    text = (
+        "# Heron-7B\n\n## Results\n\n<table>\n<thead>\n<tr><th rowspan=2>Model</th><th colspan='2'>MMLU</th></tr>\n"
+        "<tr><th>0-shot</th><th>5-shot</th></tr>\n</thead>\n<tbody>\n<tr><td>Egret</td><td>1.5</td><td>2.5</td></tr>\n"
+        "<tr><td>\n  <b>Heron-7B</b>\n  <i>(ours)</i>\n</td><td>61.5</td><td>63.25</td></tr>\n</tbody></table>\n"
+    )
+    card, spec = read(text.encode(), "card.md")
+    (block,) = card.blocks_of(BlockKind.TABLE)
+    assert block.table is not None
+    assert [cell.text for cell in block.table.header] == ["Model", "MMLU 0-shot", "MMLU 5-shot"]
+    assert [row[0].text for row in block.table.rows] == ["Egret", "Heron-7B (ours)"]
+    assert [(c.task, c.printed, c.span.line) for c in spec.claims] == [("MMLU", "61.5", 15), ("MMLU", "63.25", 15)]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "<table>",
+                "</table>",
+                "<tr>",
+                "<td>",
+                "</td>",
+                "<th x>",
+                "<td colspan=2>",
+                "<th rowspan=2>",
+                "é\r\n",
+                "\0",
+                "5",
+                " ",
+            ]
+        )
+    )
+)
 def test_any_marks_are_survived_and_cells_are_true(marks: list[str]) -> None:
     data = ("<table>" + "".join(marks)).encode()
     card, _ = read(data, "card.md")

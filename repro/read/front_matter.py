@@ -86,7 +86,19 @@ def _load(
 ) -> tuple[dict[str, Yaml], dict[str, int]]:
     """The values and the line of each top-level key."""
     flat = _flat(inner, offset)
-    return flat if flat is not None else _Reading(inner, offset, name, whole).load(problems)
+    if flat is not None:
+        return flat
+    reading = _Reading(inner, offset, name, whole)
+    values, lines = reading.load(problems)
+    if not values and problems and problems[-1].message.startswith(_NOT_YAML):
+        values, lines = plain_entries(inner, offset, reading.alone, scalar)
+        if values:
+            broken = problems.pop()
+            problems.append(Problem(broken.span, f"{broken.message}; the entries that are plain were read"))
+    return values, lines
+
+
+_NOT_YAML = "the front matter is not YAML"
 
 
 _FLAT_LINE = re.compile(
@@ -158,14 +170,12 @@ class _Reading:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
             why = getattr(error, "problem", None) or str(error).splitlines()[0]
-            values, lines = plain_entries(self._inner, self._offset, self._alone, scalar)
-            kept = "; the entries that are plain were read" if values else ""
-            problems.append(Problem(self._place(mark), f"the front matter is not YAML: {why}{kept}"))
-            return values, lines
+            problems.append(Problem(self._place(mark), f"{_NOT_YAML}: {why}"))
+            return {}, {}
         problems.extend(self._problems)
         return values, self._lines
 
-    def _alone(self, text: str, offset: int) -> dict[str, Yaml] | None:
+    def alone(self, text: str, offset: int) -> dict[str, Yaml] | None:
         """One entry as if it stood alone."""
         part = _Reading(text, offset, self._name, self._whole)
         try:

@@ -11,7 +11,7 @@ _NAMED = re.compile(r"(?i)(?<![\w])(?:lora[_ ]?)?(r|rank|alpha|α|dropout)\s*(?:
 _KEYS = {"r": "lora_r", "rank": "lora_r", "alpha": "lora_alpha", "α": "lora_alpha", "dropout": "lora_dropout"}
 _KINDS = ("qlora", "dora", "longlora", "rslora", "lora", "ia3", "prefix tuning", "prompt tuning")
 MODULE = re.compile(r"[A-Za-z][\w.]*")
-ADAPTER_KEYS = frozenset(("adapter", "lora_r", "lora_alpha", "lora_target_modules", "lora_bias"))
+ADAPTER_KEYS = frozenset(("adapter", "lora", "lora_r", "lora_alpha", "lora_target_modules", "lora_bias"))
 """Keys whose texts `adapter` reads."""
 
 
@@ -23,6 +23,8 @@ def adapter(key: str, printed: str) -> tuple[Parameter, ...]:
         folded = fold(printed)
         kind = next((k for k in _KINDS if re.search(rf"\b{re.escape(fold(k))}\b", folded)), "")
         return (Parameter(key, printed, kind or printed), *named(printed))
+    if key == "lora":
+        return named(printed)
     if key == "lora_bias":
         return (Parameter(key, printed, printed.lower()),)
     read = number(printed)

@@ -19,6 +19,7 @@ _SETTING = re.compile(
     r"^\s{0,8}(?:--)?(?P<label>[A-Za-z][\w .()/,&-]{0,90}?)\s*(?:[:=]\s*|\s+(?=[\d.+-]+\S*$))(?P<value>\S.*?)\s*$"
 )
 _FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)")
+_SWITCH = re.compile(r"--(bf16|fp16|tf32|gradient_checkpointing|packing|load_in_4bit|load_in_8bit)(?=\s*(?:--|\\|$))")
 _CALLS = re.compile(
     r"\b(?:Seq2Seq)?(?:TrainingArguments|(?:SFT|DPO|ORPO|KTO|CPO|GRPO|PPO|Reward)(?:Config|Trainer)|LoraConfig|"
     r"get_peft_model|UnslothTrainingArguments)\s*\("
@@ -67,6 +68,8 @@ def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
     for offset, content in enumerate(block.text.split("\n")):
         bare = without_html(content) if block.kind is BlockKind.HTML else content
         flags = _FLAG.findall(bare) if "--" in bare else []
+        if "--" in bare:
+            pairs.extend((first + offset, label, f"--{label}") for label in _SWITCH.findall(bare))
         if flags:
             pairs.extend((first + offset, label, value.strip("\"'")) for label, value in flags)
         elif not bare.lstrip().startswith(("#", "//", "{", "-")) and (match := _SETTING.match(bare)):
@@ -100,10 +103,14 @@ def _statements(doc: Document, index: int, pairs: list[Pair]) -> list[Statement]
             continue
         if "eval" in label.lower() and "eval" not in known[0]:
             continue
+        read = interpret(known[0], "true" if value == f"--{label}" else value, label)
         found.extend(
-            Statement(p.key, p.printed, span, p.value, p.number, p.why, known[1] or hint, label, "code", group=index)
-            for p in interpret(known[0], value, label)
-        )
+            Statement(
+                p.key, value if p.printed == "true" else p.printed, span, p.value, p.number, p.why, known[1] or hint,
+                label, "code", group=index,
+            )
+            for p in read
+        )  # fmt: skip
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from repro.card import Block, BlockKind, Cell
+from repro.card import Block, BlockKind, Cell, Span
 from repro.read.document import Document
 from repro.read.names import TELLING, TRAINING, term
 from repro.read.stage_data import introduced_data
@@ -13,6 +13,7 @@ from repro.read.statement import Gathered, Statement
 from repro.read.tables import statements
 from repro.read.values import fold, left_open, number, plain_value
 
+_MARKS = re.compile(r"[*`]+|<br\s*/?>|\\$")
 _PAIR = re.compile(r"^(?P<label>[^:=]{1,80}?)\s*(?::|=|：)\s*(?P<value>\S.*)$", re.DOTALL)
 _LOOSE = re.compile(r"^(?P<label>[A-Za-z][A-Za-z _-]{1,40}?)\s+(?P<value>[-+~]?[\d.][\d.,eE+-]*\s?%?)$")
 _IDENTITY_WORDS = "base_model dataset framework hardware license method date"
@@ -22,14 +23,18 @@ _IDENTITY = frozenset(_IDENTITY_WORDS.split())
 _ACHIEVED = re.compile(
     r"(?i)\bachieves? the following results\b|\bresults? on the (?:evaluation|validation|test) set\b"
 )
+_Item = tuple[int, str, str, str, int]
+"""Place among the blocks, label, value, standard term (or empty), line (0: anywhere in the block)."""
 
 
 def read_lists(doc: Document) -> Gathered:
     """Statements of lists whose items are "label: value"."""
     found: list[Statement] = []
-    group: list[tuple[int, str, str, str]] = []
+    group: list[_Item] = []
     before = -2
     for index, block in enumerate(doc.blocks):
+        if block.kind is BlockKind.PARAGRAPH and block.span.end_line > block.span.line + 1 and len(block.text) < 6000:
+            found.extend(_group(doc, _lines(doc, index)))
         if block.kind is not BlockKind.LIST_ITEM or _versions(block):
             continue
         if index != before + 1 or doc.blocks[before].heading_path != block.heading_path:
@@ -40,9 +45,22 @@ def read_lists(doc: Document) -> Gathered:
         if pair is not None:
             known = term(pair[0])
             if known is not None or len(group) < 400:
-                group.append((index, pair[0], pair[1], known[0] if known else ""))
+                group.append((index, pair[0], pair[1], known[0] if known else "", 0))
     found.extend(_group(doc, group))
     return Gathered(statements=tuple(found))
+
+
+def _lines(doc: Document, index: int) -> list[_Item]:
+    """The lines of a paragraph that is a list without marks: "Learning rate: 2e-5", a line each."""
+    span = doc.blocks[index].span
+    source = doc.lines[span.line - 1 : span.end_line]
+    written = [(number, _MARKS.sub("", line[:400]).strip()) for number, line in enumerate(source[:200], span.line)]
+    lines = [(number, line) for number, line in written if line]
+    pairs = [(number, *pair) for number, line in lines[:100] if (pair := _pair(line)) is not None]
+    terms = [term(label) for _, label, _ in pairs]
+    if len(pairs) < 2 or len(pairs) * 3 < len(lines) * 2 or sum(t is not None for t in terms) < 2:
+        return []
+    return [(index, label, value, t[0] if t else "", number) for (number, label, value), t in zip(pairs, terms)]
 
 
 def _versions(block: Block) -> bool:
@@ -57,13 +75,13 @@ def _pair(text: str) -> tuple[str, str] | None:
     return (loose["label"].strip(), loose["value"].strip()) if loose and term(loose["label"]) else None
 
 
-def _group(doc: Document, group: list[tuple[int, str, str, str]]) -> list[Statement]:
+def _group(doc: Document, group: list[_Item]) -> list[Statement]:
     """The statements of one list, when it is one of hyperparameters or attributes."""
     if not group:
         return []
     if _ACHIEVED.search(doc.introduction(group[0][0])):
         return []  # scores of a validation: "epoch: 2.11" there is when, not how long
-    keys = [key for _, _, _, key in group if key]
+    keys = [key for _, _, _, key, _ in group if key]
     telling = sum(key in TELLING for key in keys)
     index = group[0][0]
     is_training = not doc.elsewhere(index) and (
@@ -71,9 +89,9 @@ def _group(doc: Document, group: list[tuple[int, str, str, str]]) -> list[Statem
     )
     hint = doc.stage_hint(index)
     found: list[Statement] = []
-    for place, label, value, key in group:
+    for place, label, value, key, line in group:
         block = doc.blocks[place]
-        cell = _as_cell(doc, block, value)
+        cell = _as_cell(doc, block, value, line)
         if key in TRAINING:
             if is_training:
                 found.extend(statements(doc, key, label, cell, _stage(label) or hint, "list"))
@@ -107,6 +125,7 @@ def _stage(label: str) -> str:
     return known[1] if known else ""
 
 
-def _as_cell(doc: Document, block: Block, value: str) -> Cell:
+def _as_cell(doc: Document, block: Block, value: str, line: int) -> Cell:
     """A list item's value in the shape of a table cell, so that both are read by the same rules."""
-    return Cell(value, value, doc.locate(block.span, value.split(" (")[0][:60]), 0, 0, block.links)
+    span = Span(block.span.source, line, line) if line else block.span
+    return Cell(value, value, doc.locate(span, value.split(" (")[0][:60]), 0, 0, block.links)

@@ -101,6 +101,7 @@ _SPELLINGS: dict[str, str] = {
     "group_by_length": "group by length",
     "tf32": "tf32",
     "adapter": "adapter|peft type|finetuning type|peft method|adapter type|peft",
+    "lora": "lora|lora config|lora configuration|lora parameters|lora settings|lora hyperparameters|qlora|lora params",
     "lora_r": "lora r|lora rank|rank|r|lora dim|lora attention dimension|lora attn dim|lora dimension|lora rank r|"
     "rank r|qlora rank|peft lora r|adapter rank|lora r rank|lora matrix rank",
     "lora_alpha": "lora alpha|alpha|lora α|α|lora scaling alpha|lora alpha scaling|lora scaling|peft lora alpha|"
@@ -161,7 +162,7 @@ TRAINING_WORDS = (
     "dataset_fraction dataset_rows chat_template dataset_split framework_commit effective_batch_tokens eval_batch_size "
     "total_eval_batch_size eval_steps save_steps val_set_size distributed_type train_tokens min_learning_rate "
     "min_lr_ratio dropout neftune_alpha group_by_length tf32 adapter lora_r lora_alpha lora_dropout "
-    "lora_target_modules lora_target_linear lora_bias load_in_4bit load_in_8bit "
+    "lora lora_target_modules lora_target_linear lora_bias load_in_4bit load_in_8bit "
     "merge_method merge_model merge_weight merge_density merge_epsilon merge_lambda merge_t merge_normalize "
     "merge_int8_mask merge_gamma merge_rescale merge_select_topk"
 )
@@ -170,7 +171,7 @@ TRAINING = frozenset(TRAINING_WORDS.split())
 
 TELLING = TRAINING - {"precision", "seed", "max_seq_length", "chat_template", "dataset_rows", "dataset_split", "bf16",
                       "fp16", "total_steps", "framework_commit", "dataset_fraction", "beta", "batch_size",
-                      "num_devices", "adapter", "dropout", "lora_bias", "load_in_4bit", "load_in_8bit",
+                      "num_devices", "adapter", "lora", "dropout", "lora_bias", "load_in_4bit", "load_in_8bit",
                       "train_tokens", "tf32", "merge_method", "merge_model", "merge_weight",
                       "merge_density", "eval_batch_size", "val_set_size", "eval_steps"}  # fmt: skip
 """Training keys that no other part of a card uses: two of them make a table one of hyperparameters."""
@@ -269,4 +270,6 @@ _methods_kept = lru_cache(maxsize=2048)(_methods)
 def method_of(text: str) -> str:
     """The one training method that a text names; empty when it names none or several."""
     found = methods_in(text)
+    if "rlvr" in found and set(found) <= {"rlvr", "ppo", "grpo"}:
+        return "rlvr"  # of which the others are the algorithm
     return found[0] if len(found) == 1 else ""

@@ -89,7 +89,7 @@ def interpret(key: str, printed: str, label: str = "") -> tuple[Parameter, ...]:
         value = share(read) if read else None
         return (Parameter(key, printed, value, read, "" if value is not None else "not a share from 0 to 1"),)
     if key == "max_grad_norm":
-        read = number(printed)
+        read = number(re.sub(r"(?i)^(?:by )?(?:global )?(?:norm|global)(?: of)?[ :=]+", "", printed))
         if read is None and (boolean(printed) is False or printed.lower() == "none"):
             return (Parameter(key, printed, 0.0, None, "no clipping"),)
         return (Parameter(key, printed, read.value if read else None, read, "" if read else _UNREADABLE),)

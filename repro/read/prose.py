@@ -82,9 +82,16 @@ def without_loose(gathered: Gathered) -> Gathered:
     for alike in _ALIKE:
         if stated & alike:
             stated |= alike
-    if not stated & LOOSE_KEYS:
+    # A line that is read as "label: value" is no sentence beside.
+    listed = {(s.key, s.span.line) for s in said if s.medium == "list"}
+    if not stated & LOOSE_KEYS and not listed:
         return gathered
-    kept = tuple(s for s in said if s.medium != "prose" or s.key not in stated or s.key not in LOOSE_KEYS)
+    kept = tuple(
+        s
+        for s in said
+        if s.medium != "prose"
+        or ((s.key not in stated or s.key not in LOOSE_KEYS) and (s.key, s.span.line) not in listed)
+    )
     return replace(gathered, statements=kept)
 
 

@@ -21,7 +21,7 @@ _STRICT: dict[str, str] = {
     "seed": rf"\b(?:random\s+)?seed{_IS}(\d{{1,9}})(?![\d.])",
 }
 _LOOSE: dict[str, str] = {
-    "batch_size": r"\b(\d{1,5})\s+batch[- ]size\b|"
+    "batch_size": r"(?<![\w.,-])(\d{1,5}) batch[- ]size\b|"
     rf"(?<!effective )(?<!global )(?<!total )\bbatch[- ]size{_IS}(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
     "gradient_accumulation_steps": r"\bgradient accumulation(?: steps?)?\s*(?:of|=|:|is|was|set to|over)\s*(\d[\d,]*)"
     r"|\b(\d[\d,]*)\s+gradient accumulation steps",

@@ -10,6 +10,7 @@ from repro.read.document import REPO_ID, Document, hub_id, stage_in
 from repro.read.frameworks import framework_of
 from repro.read.names import TELLING, TRAINING, method_of, term
 from repro.read.parameters import NUMERIC, PREFERENCE_LOSSES, interpret
+from repro.read.sizes import of_own_size
 from repro.read.statement import Gathered, Statement
 from repro.read.values import fold, left_open, number, plain_value
 
@@ -157,6 +158,12 @@ def statements(doc: Document, key: str, label: str, cell: Cell, stage: str, medi
         link = next((link for link in cell.links if "github.com" in link), "")
         value = link.split("github.com/", 1)[1] if key == "framework" and link and not framework_of(text) else text
         return [Statement(key, text, cell.span, value, None, "", stage, label, medium, cell)]
+    if key in NUMERIC and (chosen := of_own_size(text, (doc.title, doc.card.name))):
+        why = "the value beside this model's size"
+        return [
+            Statement(p.key, text, cell.span, p.value, p.number, p.why or why, stage, label, medium, cell)
+            for p in interpret(key, chosen, label)
+        ]
     return [
         Statement(p.key, p.printed, cell.span, p.value, p.number, p.why, stage, label, medium, cell)
         for p in interpret(key, text, label)

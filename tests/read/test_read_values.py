@@ -126,7 +126,7 @@ def test_labels_that_are_no_term(label: str) -> None:
 
 
 def test_every_training_term_that_facts_bear_is_a_standard_one() -> None:
-    own = {"batch_size", "total_steps", "warmup", "adam_betas", "bf16", "fp16", "dataset_split"}
+    own = {"lora", "batch_size", "total_steps", "warmup", "adam_betas", "bf16", "fp16", "dataset_split"}
     assert TRAINING - own <= set(KEYS)
     assert set(SPELLINGS.values()) - own - {"loss", "dataset", "method"} <= set(KEYS)
 

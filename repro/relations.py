@@ -176,6 +176,9 @@ class Derivation:
         return interval if self.because[quantity] and math.isfinite(interval.hi) else None
 
 
+_NONE: frozenset[int] = frozenset()
+
+
 class _Clash(Exception):
     def __init__(self, because: frozenset[int]) -> None:
         self.because = because
@@ -223,22 +226,30 @@ def _propagate(
     used: frozenset[int],
 ) -> Derivation:
     bounds = {name: Interval(q.least, q.most) for name, q in quantities.items()}
-    because: dict[str, frozenset[int]] = {name: frozenset() for name in quantities}
+    because: dict[str, frozenset[int]] = dict.fromkeys(quantities, _NONE)
     trace: list[Derived] = []
     for index in sorted(used):
         fact = stated[index]
         _tighten(bounds, because, quantities[fact.quantity], fact.interval.lo, fact.interval.hi, frozenset({index}))
+    waiting = list(relations)
     for _ in range(_ROUNDS):
-        moved = False
-        for relation in relations:
+        moved: set[str] = set()
+        for relation in waiting:
+            names = relation.quantities
+            # one known quantity bounds no other, unless the rest have bounds of their own
+            if sum(1 for q in names if because[q] or quantities[q].most < math.inf) < min(2, len(names) - 1):
+                continue
             for name, low, high in relation.narrow(bounds):
-                others = [because[q] for q in relation.quantities if q != name]
-                causes = frozenset().union(*others) if low <= high else frozenset().union(*others, because[name])
+                old = bounds[name]
+                if low <= old.lo and high >= old.hi and low <= high:
+                    continue
+                causes = _NONE.union(*[because[q] for q in names if q != name or low > high])
                 if _tighten(bounds, because, quantities[name], _down(low), _up(high), causes):
                     trace.append(Derived(name, bounds[name], relation, because[name]))
-                    moved = True
+                    moved.add(name)
         if not moved:
             break
+        waiting = [r for r in relations if not moved.isdisjoint(r.quantities)]
     return Derivation(bounds, because, tuple(trace))
 
 
@@ -285,4 +296,4 @@ def _floor(value: float) -> float:
 
 def _product(values: Sequence[float]) -> float:
     """The product, in which nothing times infinity is infinity: an unknown factor leaves everything open."""
-    return math.inf if any(math.isinf(v) for v in values) else math.prod(values)
+    return math.inf if math.inf in values else math.prod(values)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from repro.card import Span
 from repro.check.figures import NUMBER, Entry, entries, figure, line_of, loose, rounded
 from repro.check.outcomes import absent, failed, passed, unknown
-from repro.check.wording import at, front_matter_end
+from repro.check.wording import at, front_matter_end, text_lines
 from repro.evidence import Evidence
 from repro.finding import Edit, Observation, Severity, check
 from repro.number import Interval, Number
@@ -38,6 +38,8 @@ _PRODUCT = re.compile(
     rf"(?<![\w.,%/^*=+-])(?<![=+*/^-] )(?P<factors>{NUMBER}(?:\s?(?:x|×|\*|·)\s?{NUMBER}){{1,4}})\s?=\s?"
     rf"(?P<result>{NUMBER})(?![\w%]|\s?[-+*/x×^(]|[.,]\d|\s?[kKMB]\b)"
 )
+_TWO = re.compile(r"[x×*·] ?\d[^\n=]{0,60}= ?\d")
+"""What every such product has in it; looked for once in the whole text."""
 _BY = re.compile(r"\s?(?:x|×|\*|·)\s?")
 _METRIC = re.compile(r"(train|eval|predict|test)(runtime|samplespersecond|samples)")
 """A trainer's metrics without the underscores, which a table's cell may take for emphasis."""
@@ -45,7 +47,7 @@ _METRIC = re.compile(r"(train|eval|predict|test)(runtime|samplespersecond|sample
 
 def _lines(spec: Spec, pattern: re.Pattern[str], needed: str) -> Iterator[tuple[int, re.Match[str]]]:
     end = front_matter_end(spec)
-    for line, text in enumerate(spec.text.split("\n"), start=1):
+    for line, text in enumerate(text_lines(spec), start=1):
         if line > end and needed in text and len(text) < 4000:
             for match in pattern.finditer(text):
                 yield line, match
@@ -181,7 +183,7 @@ def printed_products(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """
     good: list[Span] = []
     found: list[Observation] = []
-    for line, match in _lines(spec, _PRODUCT, "=") if "=" in spec.text else ():
+    for line, match in _lines(spec, _PRODUCT, "=") if "=" in spec.text and _TWO.search(spec.text) else ():
         factors = [f for text in _BY.split(match["factors"]) if (f := figure(text))]
         result = figure(match["result"])
         if result is None or len(factors) < 2 or line_of(spec, line).lstrip().startswith((">>>", "#!")):

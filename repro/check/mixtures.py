@@ -151,7 +151,7 @@ def shares_of_one_whole(spec: Spec, evidence: Evidence) -> Iterable[Observation]
         places = [i for i, h in enumerate(table.header) if i and _SHARE.search(h)]
         if len(places) == 1:
             found += _shares(spec, table, places[0], good)
-    if "split" in spec.text:
+    if says(spec, "split"):
         found += _ratios(spec, good)
     if good:
         found.append(passed("The shares add up.", *good[:3]))

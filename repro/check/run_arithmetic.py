@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 
 from repro.check.outcomes import absent, failed, passed, unknown
-from repro.check.run_numbers import TOKENS, Figure, others_say, solve, span_words, usual_cause
-from repro.check.run_numbers import figures as stage_figures
+from repro.check.run_numbers import TOKENS, Figure, core, others_say, solve, span_words, usual_cause
 from repro.check.wording import search
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
@@ -48,10 +47,13 @@ def run_arithmetic(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     for stage in spec.trainings:
         if len(stage.facts) < 2:
             continue
-        figures = [f for f in stage_figures(spec, stage, evidence) if f.stated.quantity not in TOKENS]
+        known = core(spec, stage, evidence)
+        figures, derivation = list(known.rest), known.derivation
+        if {"warm-up steps", "warm-up ratio"} <= {f.stated.quantity for f in known.figures}:
+            figures = [f for f in known.figures if f.stated.quantity not in TOKENS]
+            derivation = solve(figures)
         if len(figures) < 3:
             continue
-        derivation = solve(figures)
         if derivation.conflict:
             clash = [figures[i] for i in derivation.conflict]
             if not any({f.stated.quantity for f in clash} <= group for group in _ELSEWHERE):
@@ -121,8 +123,8 @@ def warmup_ends_within_the_run(spec: Spec, evidence: Evidence) -> Iterable[Obser
         value = fact.value
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 1:
             continue
-        rest = [f for f in stage_figures(spec, stage, evidence) if f.stated.quantity != "warm-up steps"]
-        derivation = solve([f for f in rest if f.stated.quantity != "warm-up ratio"])
+        known = core(spec, stage, evidence)
+        rest, derivation = known.rest, known.derivation
         total = None if derivation.conflict else derivation.known("steps")
         if total is None:
             found.append(unknown(f"{stage.name}: {value:,g} warm-up steps; the total steps are not known.", fact.span))

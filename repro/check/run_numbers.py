@@ -60,6 +60,7 @@ _KEYS = {
     "max_seq_length": "length",
 }
 TOKENS = frozenset(("tokens", "tokens a step", "tokens a row", "length"))
+_APART = TOKENS | {"warm-up steps", "warm-up ratio"}
 _WHOLE = {"effective_batch_size", "per_device_batch_size", "gradient_accumulation_steps", "num_devices"}
 
 
@@ -69,6 +70,17 @@ class Figure:
 
     stated: Stated
     span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What a stage states, and what follows for its length without warm-up and tokens."""
+
+    figures: tuple[Figure, ...]
+    rest: tuple[Figure, ...]
+    """The figures without warm-up and tokens."""
+    derivation: Derivation
+    """Of the rest."""
 
 
 def interval_of(fact: AnyFact) -> Interval | None:
@@ -81,7 +93,24 @@ def interval_of(fact: AnyFact) -> Interval | None:
     return Interval.point(float(value))
 
 
-def figures(spec: Spec, stage: Stage, evidence: Evidence) -> list[Figure]:
+_seen: tuple[Spec | None, Evidence | None, dict[str, Core]] = (None, None, {})
+"""The cores of the stages of the card that was looked at last: several checks ask for them."""
+
+
+def core(spec: Spec, stage: Stage, evidence: Evidence) -> Core:
+    """All figures of a stage, those that the run's length rests on, and what follows from these."""
+    global _seen
+    if _seen[0] is not spec or _seen[1] is not evidence:
+        _seen = (spec, evidence, {})
+    cores = _seen[2]
+    if stage.name not in cores:
+        everything = tuple(_figures(spec, stage, evidence))
+        rest = tuple(f for f in everything if f.stated.quantity not in _APART)
+        cores[stage.name] = Core(everything, rest, solve(rest))
+    return cores[stage.name]
+
+
+def _figures(spec: Spec, stage: Stage, evidence: Evidence) -> list[Figure]:
     """What is stated of a stage; a parameter with two values is left out, for neither is known to be the run's."""
     found = []
     for key, quantity in _KEYS.items():

@@ -26,6 +26,7 @@ _FROM_TO = re.compile(
     rf"\bfrom (?P<first>{NUMBER})\s?%? to (?P<second>{NUMBER})\s?%?\s?[(,:]\s?(?:an? |a gain of |[+−-]\s?)?"
     rf"(?P<change>\d{{1,4}}(?:\.\d{{1,6}})?)\s?(?P<unit>percentage points|points|pp\b|%)(?P<after>[^.;]{{0,24}})"
 )
+_FROM = re.compile(r" from [+−-]?\d")
 _CHANGE = re.compile(r"(?:Δ|∆|delta|diff(?:erence)?|change|gain|improvement)\b.{0,24}$|[Δ∆]", re.IGNORECASE)
 _IN_CELL = re.compile(
     r"(?P<value>\d{1,4}(?:\.\d{1,6})?)\s?%?\s?\(\s?(?P<change>[+−-]\s?\d{1,4}(?:\.\d{1,6})?)\s?%?\s?\)"
@@ -103,7 +104,7 @@ def differences_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observati
     Sources: lm-evaluation-harness issue 1896; SimPO issue 37
     """
     found: list[Observation] = []
-    if " from " in spec.text and " to " in spec.text:
+    if " to " in spec.text and _FROM.search(spec.text):
         found += _prose(spec)
     if "|" in spec.text:
         known = {c.span.line for c in spec.claims if c.kind in (ClaimKind.CHANGE, ClaimKind.LOSS)}

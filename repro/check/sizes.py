@@ -9,7 +9,7 @@ from repro.card import Span
 from repro.check.figures import Entry, entries, figure, loose
 from repro.check.lineage import size_in_name
 from repro.check.outcomes import absent, failed, passed, unknown
-from repro.check.wording import at, front_matter_end
+from repro.check.wording import at, front_matter_end, says, text_lines
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.number import Interval, Number
@@ -38,6 +38,7 @@ _OWN = re.compile(
 _EXPERTS = re.compile(
     r"\bmixture[- ]of[- ]experts\b|\bMoE\b|\d+x\d+(?:\.\d+)?b\b|\bA\d+(?:\.\d+)?B\b|\bexperts\b", re.I
 )
+_WORDS = ("parameter", "parameters", "params", "nparams", "nparameters")
 LOW, HIGH = 0.65, 1.45
 """A "2B" with large embeddings has 2.6 billion, a "7B" may have 8.5: names round, and some leave embeddings out."""
 
@@ -61,7 +62,7 @@ def _stated(spec: Spec) -> list[tuple[Number, Span]]:
     if "arameter" in spec.text:
         end, own = front_matter_end(spec), spec.name.lower()
         own = str(spec.get("model_id").value or own).rsplit("/", 1)[-1].lower()
-        for line, text in enumerate(spec.text.split("\n"), start=1):
+        for line, text in enumerate(text_lines(spec), start=1):
             if line <= end or "arameter" not in text:
                 continue
             match = _OWN.match(text[:400])
@@ -86,7 +87,7 @@ def parameters_against_name(spec: Spec, evidence: Evidence) -> Iterable[Observat
     Fix: State the number that `sum(p.numel() for p in model.parameters())` gives.
     Sources: SimPO issue 37; https://huggingface.co/docs/safetensors/metadata_parsing
     """
-    stated = _stated(spec)
+    stated = _stated(spec) if says(spec, *_WORDS) else []
     if not stated:
         return [absent("The card states no number of parameters for its model.")]
     name = _name(spec)
@@ -123,7 +124,7 @@ def parameters_of_the_shape(spec: Spec, evidence: Evidence) -> Iterable[Observat
     Fix: Copy the shape from config.json of the published weights.
     Sources: Kaplan et al. 2020, appendix C (arXiv:2001.08361); Touvron et al. 2023 (arXiv:2302.13971)
     """
-    if "ayer" not in spec.text:
+    if not says(spec, "layers", "nlayers", "layer"):
         return [absent("The card gives no shape of its model.")]
     shape = {}
     for key, names in (("layers", _LAYERS), ("width", _WIDTH), ("inner", _INNER), ("vocabulary", _VOCABULARY)):

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from repro.check.figures import figure
 from repro.check.outcomes import absent, failed, passed, unknown
 from repro.check.run_arithmetic import conflict, derived_words
-from repro.check.run_numbers import TOKENS, Figure, figures, interval_of, solve
-from repro.check.wording import at, front_matter_end
+from repro.check.run_numbers import TOKENS, Figure, core, interval_of, solve
+from repro.check.wording import at, front_matter_end, text_lines
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.number import Interval
@@ -32,7 +32,7 @@ def _in_prose(spec: Spec) -> list[Figure]:
     if " tokens" not in spec.text or " steps" not in spec.text:
         return []
     end = front_matter_end(spec)
-    for line, text in enumerate(spec.text.split("\n"), start=1):
+    for line, text in enumerate(text_lines(spec), start=1):
         if line <= end or " tokens" not in text or " steps" not in text or len(text) > 4000:
             continue
         match, first = _OVER_STEPS.search(text), True
@@ -65,10 +65,11 @@ def tokens_of_a_run(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """
     found = []
     prose = _in_prose(spec)
-    if not prose and "oken" not in spec.text:
+    stated = any(f.key in {"train_tokens", "effective_batch_tokens"} for s in spec.trainings for f in s.facts)
+    if not prose and not stated:
         return [absent("No tokens are stated.")]
     for stage in spec.trainings:
-        known = figures(spec, stage, evidence)
+        known = list(core(spec, stage, evidence).figures)
         names = {f.stated.quantity for f in known}
         known += [f for f in prose if f.stated.quantity not in names and len(spec.trainings) == 1]
         names = {f.stated.quantity for f in known}

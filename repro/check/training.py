@@ -9,7 +9,7 @@ from repro.arithmetic import micro_batch
 from repro.check.lineage import is_preference, stage_fact
 from repro.check.outcomes import absent, failed, passed, plural, unknown
 from repro.check.rows import total_steps
-from repro.check.run_numbers import figures, interval_of, solve, span_words
+from repro.check.run_numbers import core, interval_of, span_words
 from repro.check.wording import search, text_lines
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
@@ -168,8 +168,8 @@ def warmup(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
                 once = f"{stage.name}: the warm-up is stated once ({given.printed or given.value})."
                 found.append(passed(once, given.span))
             continue
-        rest = [f for f in figures(spec, stage, evidence) if not f.stated.quantity.startswith("warm-up")]
-        derivation = solve(rest)
+        known = core(spec, stage, evidence)
+        rest, derivation = known.rest, known.derivation
         total = None if derivation.conflict else derivation.known("steps")
         if total is None:
             words = f"{stage.name}: {steps.value:g} warm-up steps and the ratio {ratio.value:g}"

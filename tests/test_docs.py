@@ -13,6 +13,7 @@ import typer
 from repro import __version__, errors
 from repro.check.checker import all_checks, find_check
 from repro.check.explain import explain
+from repro.check.pages import all_pages
 from repro.cli import app
 from repro.errors import ReproError
 
@@ -115,6 +116,20 @@ def test_the_exception_tree_is_the_one_in_its_docstring() -> None:
         if isinstance(kind, type) and issubclass(kind, ReproError)
     }
     assert drawn == real
+
+
+def test_the_page_of_all_checks_is_what_their_docstrings_say(request: pytest.FixtureRequest) -> None:
+    place = ROOT / "docs" / "checks.md"
+    if request.config.getoption("--update-goldens"):
+        place.write_text(all_pages(), "utf-8")
+    assert place.read_text("utf-8") == all_pages(), "run: pytest tests/test_docs.py --update-goldens"
+
+
+def test_the_page_of_all_checks_has_an_anchor_for_every_slug() -> None:
+    text = document("docs/checks.md")
+    for check in all_checks():
+        assert text.count(f'<a id="{check.slug}"></a>') == 1
+        assert f"[{check.code}](#{check.slug})" in text
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda c: c.code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import builtins
+import re
 from collections.abc import Iterable, Iterator
 
 from repro.check.outcomes import absent, failed, listing, passed, unknown
@@ -44,7 +44,12 @@ _WELL_KNOWN = {
     "BitsAndBytesConfig": "from transformers import BitsAndBytesConfig",
     "TextStreamer": "from transformers import TextStreamer",
 }
-_MOST_NODES = 20_000
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_IMPORT = re.compile(r"^[ >]*(?:from|import) .*$", re.MULTILINE)
+
+
+def _is_known(name: str) -> bool:
+    return name in _WELL_KNOWN or (name.startswith("Auto") and name[4:5].isupper())
 
 
 def _parsed(spec: Spec) -> list[tuple[Snippet, ast.Module]]:
@@ -80,14 +85,16 @@ def usage_imports(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [absent("The card shows no Python that parses.")]
     if not any("import" in s.block.text for s, _ in parsed):
         return [unknown("The Python shown is a fragment without any import.", parsed[0][0].block.span)]
+    text = "\n".join(s.block.text for s, _ in parsed)
+    used = {word for word in _WORD.findall(text) if _is_known(word)}
+    if used <= {word for line in _IMPORT.findall(text) for word in _WORD.findall(line)}:
+        return [passed("The well-known names that the code uses are imported.")]
     bound = {name for _, tree in parsed for name in _bound(tree)}
     lost: dict[str, tuple[Snippet, int]] = {}
     for snippet, tree in parsed:
         for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in bound:
-                known = node.id in _WELL_KNOWN or (node.id.startswith("Auto") and node.id[4:5].isupper())
-                if known and node.id not in lost and not hasattr(builtins, node.id):
-                    lost[node.id] = (snippet, node.lineno)
+            if isinstance(node, ast.Name) and node.id not in bound and node.id not in lost and _is_known(node.id):
+                lost[node.id] = (snippet, node.lineno)
     if "*" in bound:
         return [unknown("A star import may bind any name.")] if lost else [passed("Every well-known name is bound.")]
     # a block that failed to parse may have held the import

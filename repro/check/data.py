@@ -9,7 +9,7 @@ from repro.check.lineage import stage_fact, tail
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.wording import reads_english, search
 from repro.evidence import Evidence
-from repro.finding import Observation, Severity, check
+from repro.finding import Observation, Persona, Severity, check
 from repro.spec import DatasetRef, Spec, Stage
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -84,7 +84,7 @@ def _pin(spec: Spec, data: DatasetRef) -> str:
     return hits[0].match.group(1) or hits[0].match.group(2) if hits else ""
 
 
-@check("R202", "dataset-revision", severity=Severity.LOW)
+@check("R202", "dataset-revision", severity=Severity.LOW, persona=Persona.AUDITOR)
 def dataset_revision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Data sets are named with a revision
 

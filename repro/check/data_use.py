@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from repro.check.evals import scores
 from repro.check.front_matter_shape import line_before_end, one_named_in_body, with_edits
 from repro.check.outcomes import absent, failed, listing, passed, plural
-from repro.check.wording import at, front_matter_end, lines_of, search, split_by_place
+from repro.check.wording import at, front_matter_end, lines_of, says, search, split_by_place
 from repro.evidence import Evidence
 from repro.finding import Observation, Persona, Severity, check
 from repro.spec import Claim, ClaimKind, Fact, Origin, Spec
@@ -24,6 +24,7 @@ _PRIVATE = re.compile(
     r"\b(?:custom|private|proprietary|in-?house|internal|undisclosed)\b.{0,30}\b(?:data ?set|data|corpus)\b",
     re.IGNORECASE,
 )
+_PRIVATE_WORDS = ("custom", "private", "proprietary", "house", "inhouse", "internal", "undisclosed")
 _EVALUATION_SET = re.compile(
     r"results on the evaluation set|on the (?:held-out )?(?:test|validation|dev|eval(?:uation)?) (?:set|split)\b",
     re.IGNORECASE,
@@ -61,9 +62,9 @@ def data_can_be_had(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Datasets; Liesenfeld and Dingemanse 2024, Rethinking open source generative AI
     """
     named = [d for s in spec.stages for d in s.datasets if "/" in d.repo_id] or spec.get("datasets").known
-    hits = search(spec, _PRIVATE, body_only=True)
     if named:
         return [passed("A data set is named by its repository.")]
+    hits = search(spec, _PRIVATE, body_only=True) if says(spec, *_PRIVATE_WORDS) else []
     if not hits:
         return [absent("No data is called private.")]
     return [failed(f'"{hits[0].match.group(0)[:80]}" is named nowhere else.', hits[0].span)]
@@ -79,9 +80,9 @@ def evaluation_set_named(spec: Spec, evidence: Evidence) -> Iterable[Observation
     Sources: https://github.com/huggingface/transformers/blob/main/src/transformers/modelcard.py;
     https://huggingface.co/docs/hub/model-card-annotated#testing-data-factors--metrics
     """
-    hits = search(spec, _EVALUATION_SET, body_only=True)
     losses = [c for c in spec.claims if c.kind is ClaimKind.LOSS and c.split != "train"]
-    if not hits or not (losses or scores(spec)):
+    hits = search(spec, _EVALUATION_SET, body_only=True) if losses or scores(spec) else []
+    if not hits:
         return [absent("No result on an evaluation set.")]
     named = [d for s in spec.stages for d in s.datasets] or spec.get("datasets").known
     tasks = [c for c in scores(spec) if c.task and c.task not in {"evaluation", "evaluation set"}]

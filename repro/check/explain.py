@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from repro.finding import Check, Severity
+from repro.finding import Check, Persona, Severity
 
 NEEDS = {
     "card": "the card alone",
@@ -27,10 +27,11 @@ def explain(check: Check) -> str:
     needs = ", ".join(NEEDS.get(n, n) for n in check.needs)
     sure = f"{check.confidence.value} ({CONFIDENCE[check.confidence]})"
     weight = f"severity: {check.severity.value} · confidence: {sure}"
+    shown = "" if check.persona is Persona.AUTHOR else " · shown to auditors"
     lines = [
         f"# {check.code}: {check.title}",
         "",
-        f"`{check.slug}` · family: {check.family.value} · {weight}",
+        f"`{check.slug}` · family: {check.family.value} · {weight}{shown}",
         "",
         "## What it asks",
         "",
@@ -50,6 +51,11 @@ def explain(check: Check) -> str:
         "",
         "## Sources",
         "",
-        *(f"- {_ADDRESS.sub(lambda m: f'<{m.group(0)}>', source)}" for source in check.sources),
+        *(f"- {linked(source)}" for source in check.sources),
     ]
     return "\n".join(lines) + "\n"
+
+
+def linked(source: str) -> str:
+    """A source with its addresses marked as links."""
+    return _ADDRESS.sub(lambda m: f"<{m.group(0)}>", source)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from repro.completeness import Making
 from repro.spec import Spec, Stage
+from repro.vocabulary import vocabulary
 
 _PACKED = re.compile(r"(?:^|[-_./ ])(?:gguf|ggml|gptq|awq|exl[23]|bnb[-_]4bit|mlx|4bit|8bit|int[48]|fp8)(?=$|[-_. ])")
 _PACKED_TAGS = frozenset({"gguf", "ggml", "gptq", "awq", "exl2", "exl3", "mlx", "imatrix", "autoround", "hqq"})
@@ -22,7 +22,9 @@ _TRAINED = re.compile(r"\b(?:models?|it|was|were|been|is) trained (?:from scratc
 _CONVERTED = re.compile(
     r"\b(?:converted|conversion|exported|ported|re-?upload(?:ed)?|mirror(?:ed)?|copy) (?:\w+ )?(?:from|of|to)\b"
 )
-_CONVERSIONS = ("conver", "export", "port", "upload", "mirror", "copy")
+_CONVERSIONS = frozenset(
+    {"converted", "conversion", "exported", "ported", "reupload", "reuploaded", "upload", "mirror", "mirrored", "copy"}
+)
 _LANGUAGE_TASKS = frozenset({"text-generation", "text2text-generation", "conversational"})
 _LANGUAGE_TAGS = frozenset(
     {"trl", "sft", "dpo", "axolotl", "llama-factory", "unsloth", "text-generation", "causal-lm", "alignment-handbook"}
@@ -32,10 +34,9 @@ _CHATS = ("chat", "instruct", "assistant", "dialogue", "conversation")
 _FROM_NOTHING = frozenset({"pretraining", "training"})
 
 
-@lru_cache(maxsize=4)
 def lowered(text: str) -> str:
-    """The text in lower case, kept for the card that is being checked."""
-    return text.lower()
+    """The text in lower case, as it is kept for the card that is being checked."""
+    return vocabulary(text).lower
 
 
 def title(text: str) -> str:
@@ -55,6 +56,16 @@ def tags(spec: Spec) -> frozenset[str]:
 
 def making_of(spec: Spec) -> Making:
     """How the model was made, by what the card names: its stages first, then its tags, its title and its words."""
+    if not _kept or _kept[0][0] is not spec:
+        _kept[:] = [(spec, _making_of(spec))]
+    return _kept[0][1]
+
+
+_kept: list[tuple[Spec, Making]] = []
+"""The last card's answer: several checks ask, one after the other, and a Spec is dear to hash."""
+
+
+def _making_of(spec: Spec) -> Making:
     named, text = tags(spec), lowered(spec.text)
     if any(s.get("learning_rate").known for s in spec.stages):
         return _training(spec, text)
@@ -68,7 +79,7 @@ def making_of(spec: Spec) -> Making:
         return _training(spec, text)
     if "generated_from_trainer" in named or _tuned(text):
         return Making.TUNING
-    if any(word in text for word in _CONVERSIONS) and _CONVERTED.search(text):
+    if not vocabulary(spec.text).words.isdisjoint(_CONVERSIONS) and _CONVERTED.search(text):
         return Making.NONE
     if spec.get("base_model").known:
         return Making.TUNING

@@ -12,13 +12,19 @@ from repro.check.wording import at, lines_of, search
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import Spec
+from repro.vocabulary import vocabulary
 
-_FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*([^\n]*)$")
+_FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})[ \t]*([^\n]*)$", re.MULTILINE)
 _NOWHERE = re.compile(
     r"\[[^\]\n]{0,200}\]\((?:None|#?|https?://huggingface\.co/None|https?://|TODO|TBD|link|url|your[-_ ]\w+)\)"
     r"|href=[\"'](?:None|#?|TODO)[\"']",
     re.IGNORECASE,
 )
+_EMPTY = (
+    "](none", "]()", "](#)", "](todo", "](tbd", "](link)", "](url)", "](your", "/none)", "](http://)", "](https://)",
+    'href="none', 'href=""', "href=''", 'href="#"', 'href="todo',
+)  # fmt: skip
+"""What a link to nowhere has in it, in lower case."""
 _RELATIVE = re.compile(r"\]\((?!https?:|mailto:|#|/|data:)\.?/?([\w][\w./ %-]{0,200}\.[A-Za-z0-9]{1,8})\)")
 _SECRET = re.compile(r"\b(?:hf_[A-Za-z0-9]{34}|sk-(?:proj-)?[A-Za-z0-9_-]{40,}|ghp_[A-Za-z0-9]{36}|AKIA[0-9A-Z]{16})\b")
 _MADE_UP = re.compile(r"(.)\1{5}|xxx|your|example|1234567|abcdef", re.IGNORECASE)
@@ -26,21 +32,16 @@ _MADE_UP = re.compile(r"(.)\1{5}|xxx|your|example|1234567|abcdef", re.IGNORECASE
 
 def open_fence(spec: Spec) -> tuple[int, int]:
     """(line, lines after it) of a code fence that nothing closes; (0, 0) when all close."""
-    opened, mark = 0, ""
-    last = 0
-    for number, line in lines_of(spec, body_only=True):
-        if line.strip():
-            last = number
-        if "```" not in line and "~~~" not in line:
-            continue
-        match = _FENCE.match(line)
-        if match is None:
-            continue
-        if not opened and not ("`" in match[2] and match[1][0] == "`"):
-            opened, mark = number, match[1]
-        elif opened and match[1].startswith(mark) and not match[2].strip():
-            opened = 0
-    return (opened, last - opened) if opened else (0, 0)
+    opened, mark = -1, ""
+    for match in _FENCE.finditer(spec.text):
+        if opened < 0 and not ("`" in match[2] and match[1][0] == "`"):
+            opened, mark = match.start(), match[1]
+        elif opened >= 0 and match[1].startswith(mark) and not match[2].strip():
+            opened = -1
+    if opened < 0:
+        return 0, 0
+    line = spec.text.count("\n", 0, opened) + 1
+    return line, spec.text.rstrip().count("\n") + 1 - line
 
 
 @check("R632", "code-fence-closed", severity=Severity.MEDIUM)
@@ -78,7 +79,8 @@ def links_filled_in(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """
     if "](" not in spec.text and "href=" not in spec.text:
         return [absent("The card has no links.")]
-    hits = search(spec, _NOWHERE, body_only=True)
+    lower = vocabulary(spec.text).lower
+    hits = search(spec, _NOWHERE, body_only=True) if any(part in lower for part in _EMPTY) else []
     if not hits:
         return [passed("Every link has an address.")]
     shown = listing([h.match.group(0)[:60] for h in hits], 3)

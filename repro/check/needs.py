@@ -260,3 +260,15 @@ def _of_method(spec: Spec, stage: Stage | None, language: bool) -> tuple[Need, .
 
 def _of(need: Need, weight: int) -> Need:
     return Need(need.key, need.label, weight, need.why, need.assumed, need.keys, need.words, need.parts, need.front)
+
+
+def tables() -> tuple[tuple[str, tuple[Need, ...]], ...]:
+    """For people: what each making needs; a training's needs with those of every method and kind of model."""
+    methods = (_METHOD, _TEMPLATE, _REDUCTION, _BETA, _LOSS, _LENGTH, _ADAPTER)
+    return (
+        ("training", (_BASE, _DATA, *_COMMON, *methods)),
+        ("training from scratch", (_SHAPE, _TOKENIZER, _DATA, *_COMMON)),
+        ("merge", _MERGE),
+        ("quantised copy", _PACKED),
+        ("trained agent", _AGENT),
+    )

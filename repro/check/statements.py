@@ -39,6 +39,7 @@ _LIBRARIES = (
     "peft_version",
 )
 _DECAYS = frozenset({"linear", "cosine", "polynomial", "inverse_sqrt", "cosine_with_restarts", "cosine_with_min_lr"})
+_METHODS = ("sft", "dpo", "ppo", "grpo", "kto", "orpo", "reward", "rlhf", "pretraining")
 ENOUGH = 5
 """Hyperparameters stated by a card that means to be complete."""
 
@@ -96,7 +97,7 @@ def parameters_of_this_method(spec: Spec, evidence: Evidence) -> Iterable[Observ
     Sources: https://huggingface.co/allenai/tulu-2-7b (hyperparameters of an SFT model "used during DPO training");
     SimPO issue 37
     """
-    hits = search(spec, _USED_DURING, body_only=True) if says(spec, "during", "used") else []
+    hits = search(spec, _USED_DURING, body_only=True) if says(spec, "used") and says(spec, *_METHODS) else []
     if not hits:
         return [absent("No method is named beside the hyperparameters.")]
     text = vocabulary(spec.text).lower

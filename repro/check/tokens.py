@@ -10,7 +10,7 @@ from typing import Any
 from repro.card import Span
 from repro.check.outcomes import absent, failed, passed, unknown
 from repro.evidence import Evidence, Repo
-from repro.finding import Observation, Severity, check
+from repro.finding import Observation, Persona, Severity, check
 from repro.spec import Spec
 
 _DEEPEST = re.compile(r"[\[{]{40}")
@@ -79,7 +79,14 @@ def _end_ids(document: dict[str, Any]) -> set[int]:
     return {v for v in values if isinstance(v, int) and not isinstance(v, bool)}
 
 
-@check("R302", "pad-is-not-end", severity=Severity.LOW, confidence=Severity.LOW, needs=("subject",))
+@check(
+    "R302",
+    "pad-is-not-end",
+    severity=Severity.LOW,
+    confidence=Severity.LOW,
+    needs=("subject",),
+    persona=Persona.AUDITOR,
+)
 def pad_is_not_end(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Padding and end of text are different tokens
 
@@ -102,7 +109,7 @@ def pad_is_not_end(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [passed(f"Pad token {pad}, end token {end}.", where)]
 
 
-@check("R304", "template-without-date", severity=Severity.LOW, needs=("subject",))
+@check("R304", "template-without-date", severity=Severity.LOW, needs=("subject",), persona=Persona.AUDITOR)
 def template_without_date(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The chat template gives the same prompt on every day
 

@@ -69,6 +69,12 @@ def vocabulary(text: str) -> Vocabulary:
     return Vocabulary(text)
 
 
+@lru_cache(maxsize=4)
+def split_lines(text: str) -> tuple[str, ...]:
+    """The lines of a text: split once, whoever asks."""
+    return tuple(text.split("\n"))
+
+
 _known: dict[int, tuple[re.Pattern[str], Needs]] = {}
 _seen: set[int] = set()
 

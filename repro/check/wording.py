@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from repro.card import Span
 from repro.spec import AnyFact, Spec
-from repro.vocabulary import needs_of, vocabulary
+from repro.vocabulary import needs_of, split_lines, vocabulary
 
 LONGEST_LINE = 4000
 """Characters of a line that are searched: data in a line's tail is no prose."""
@@ -41,7 +41,7 @@ def at(spec: Spec, line: int, end_line: int | None = None) -> Span:
 @lru_cache(maxsize=4)
 def _lines(text: str) -> tuple[tuple[str, ...], int]:
     """The lines of a text, and the line of the `---` that closes its front matter."""
-    lines = tuple(text.split("\n"))
+    lines = split_lines(text)
     if lines[0].rstrip() != "---":
         return lines, 0
     return lines, next((i for i, line in enumerate(lines[1:2000], start=2) if line.rstrip() in {"---", "..."}), 0)

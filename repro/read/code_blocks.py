@@ -44,6 +44,13 @@ def code_blocks(doc: Document) -> tuple[CodeBlock, ...]:
 
 
 def _role(doc: Document, block: Block) -> str:
+    role = doc.roles.get(id(block))
+    if role is None:
+        role = doc.roles[id(block)] = _found_role(doc, block)
+    return role
+
+
+def _found_role(doc: Document, block: Block) -> str:
     text, language = block.text[:20_000], block.language
     where = fold(" ".join(doc.path(block)[:1]))
     if language in ("bibtex", "bibtext", "bib") or _CITATION.match(text.lstrip()):
@@ -71,7 +78,11 @@ def models_in_code(doc: Document) -> Iterator[tuple[str, Span]]:
         if _role(doc, block) not in ("usage", "serving"):
             continue
         first = doc.code_line(block)
+        if "/" not in block.text:
+            continue
         for offset, line in enumerate(block.text.split("\n")):
+            if "/" not in line:
+                continue
             for match in _MODEL_IN_CODE.finditer(line[:2000]):
                 span = Span(block.span.source, first + offset, first + offset)
                 yield match.group(1), doc.locate(span, match.group(1))

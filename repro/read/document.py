@@ -10,7 +10,7 @@ from functools import lru_cache
 from repro.card import Block, BlockKind, Card, Span
 from repro.read.names import method_of
 from repro.read.values import fold
-from repro.vocabulary import Vocabulary
+from repro.vocabulary import Vocabulary, split_lines
 
 REPO_ID = re.compile(r"(?<![\w./@-])[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?<![.-])(?![\w/])")
 _HUB = re.compile(r"^https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<path>[^?#\s]+)", re.IGNORECASE)
@@ -71,6 +71,8 @@ class Document:
     _introducers: list[Block | None] = field(default_factory=list, compare=False, repr=False)
     """What introduces each block, once somebody has asked."""
     _words: list[Vocabulary] = field(default_factory=list, compare=False, repr=False)
+    roles: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
+    """What the card's code blocks are for, by their identity, once it was asked."""
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -184,11 +186,18 @@ def _introducers(blocks: tuple[Block, ...]) -> Iterator[Block | None]:
 
 def stage_in(text: str) -> str:
     """The stage that a heading or sentence names: a method, or "#2" for a second training."""
+    return _stage_kept(text) if len(text) < 300 else _stage_in(text)
+
+
+def _stage_in(text: str) -> str:
     if method := method_of(text):
         return method
     if numbered := _NUMBERED.search(text):
         return f"#{_ORDINALS.get(next(filter(None, numbered.groups())).lower(), 1)}"
     return ""
+
+
+_stage_kept = lru_cache(maxsize=2048)(_stage_in)
 
 
 def document(card: Card) -> Document:
@@ -211,7 +220,7 @@ def document(card: Card) -> Document:
     if lead := _LEAD.match(heading):
         names.add(lead.group(1))
     folded = {fold(n.rsplit("/", 1)[-1]) for n in names} - {""}
-    return Document(card, tuple(card.text.split("\n")), heading, frozenset(folded))
+    return Document(card, split_lines(card.text), heading, frozenset(folded))
 
 
 def _repository(card: Card) -> list[str]:

@@ -53,7 +53,7 @@ def loss_claims(ledger: Ledger, gathered: Gathered, assignment: Assignment, trai
     for reading in gathered.readings:
         name = assignment.of(reading.stage)
         stage = next((s for s in assignment.stages if s.name == name), None)
-        reading = _with_window(reading, stage, trainer_logs)
+        window, window_why = _window(reading, stage, trainer_logs)
         where = (
             f"@{reading.step}"
             if reading.step is not None
@@ -64,14 +64,14 @@ def loss_claims(ledger: Ledger, gathered: Gathered, assignment: Assignment, trai
         is_loss = reading.metric in ("loss", "eval_loss")
         note, change = _note(reading)
         conditions: list[AnyFact] = [note] if note is not None else []
-        if reading.window_why:
-            conditions.append(missing("window", reading.window_why))
+        if window_why:
+            conditions.append(missing("window", window_why))
         cell = reading.cell
         claim = ledger.add(
             Claim(
                 id=f"{name}.{reading.metric if is_loss else f'eval_{reading.metric}'}{where}",
                 kind=ClaimKind.LOSS if is_loss else ClaimKind.EVAL,
-                text=_words(reading),
+                text=_words(reading, window),
                 printed=reading.printed,
                 span=reading.span,
                 value=reading.number.value if reading.number else None,
@@ -79,7 +79,7 @@ def loss_claims(ledger: Ledger, gathered: Gathered, assignment: Assignment, trai
                 stage=name,
                 step=reading.step,
                 epoch=reading.epoch,
-                window=reading.window,
+                window=window,
                 split=reading.split,
                 task="" if is_loss else "evaluation set",
                 metric="" if is_loss else reading.metric,
@@ -155,28 +155,29 @@ def _final_step(ledger: Ledger, reading: Reading, name: str) -> None:
     )
 
 
-def _with_window(reading: Reading, stage: Stage | None, trainer_logs: bool) -> Reading:
-    """The averaging window: the one the card states for the table, else the trainer's logging interval."""
+def _window(reading: Reading, stage: Stage | None, trainer_logs: bool) -> tuple[int, str]:
+    """The averaging window: the one the card states for the table, else the trainer's logging interval; and why it is
+    not known, where it is not.
+    """
     if reading.metric != "loss" or reading.window != 1 or reading.window_why:
-        return reading
+        return reading.window, reading.window_why
     logging = stage.get("logging_steps").value if stage else None
     if isinstance(logging, int) and logging > 1:
         if reading.step is not None and reading.step % logging == 0:
-            return replace(reading, window=logging)
+            return logging, ""
         if reading.step == 1:
-            return reading  # a first log covers one step
-        return replace(reading, window_why=f"logged every {logging} steps, and this is none of them")
+            return 1, ""  # a first log covers one step
+        return 1, f"logged every {logging} steps, and this is none of them"
     if trainer_logs and logging is None:
-        why = "the trainer logs the mean loss since its last log, and the card does not state logging_steps"
-        return replace(reading, window_why=why)
-    return reading
+        return 1, "the trainer logs the mean loss since its last log, and the card does not state logging_steps"
+    return 1, ""
 
 
-def _words(reading: Reading) -> str:
+def _words(reading: Reading, window: int) -> str:
     kind = {"loss": "training loss", "eval_loss": "validation loss"}.get(
         reading.metric, reading.metric.replace("_", " ")
     )
-    mean = f" (mean of the {reading.window} steps that end there)" if reading.window > 1 else ""
+    mean = f" (mean of the {window} steps that end there)" if window > 1 else ""
     if reading.step is not None:
         return f"{kind} at step {reading.step}{mean}"
     return f"{kind} at epoch {reading.epoch:g}" if reading.epoch is not None else f"{kind} at the end of training"

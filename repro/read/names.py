@@ -192,8 +192,8 @@ _METHODS: tuple[tuple[str, str], ...] = (
 )
 METHOD_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple((n, re.compile(p, re.I)) for n, p in _METHODS)
 METHOD_MARKS = (
-    "po", "optimi", "sft", "supervised", "instruction", "kto", "rlvr", "reward", "pretraining", "pre-training",
-    "pre_training",
+    "dpo", "sft", "rpo", "kto", "mpo", "ipo", "cpo", "ppo", "rlvr", "direct", "relative", "proximal", "supervised",
+    "instruction", "reward", "pretraining", "pre-training", "pre_training",
 )  # fmt: skip
 """A text without any of these names no method: looked for first, in lower case."""
 METHOD_TITLES = {

@@ -52,7 +52,8 @@ def parse_pipeline(doc: Document, block: Block) -> tuple[Part, ...]:
         "diagram",
     ):
         return ()
-    if not any(arrow in block.text for arrow in _ARROWS) and "->" not in block.text and "=>" not in block.text:
+    text = block.text
+    if "->" not in text and "=>" not in text and (text.isascii() or not any(arrow in text for arrow in _ARROWS)):
         return ()
     nodes: list[_Node] = []
     labels: dict[int, tuple[str, int]] = {}  # after node i: the arrow's label and line

@@ -14,6 +14,7 @@ from repro.read.parameters import interpret
 from repro.read.prose_terms import FOREIGN_TERMS, LOOSE_KEYS, TERMS, Term
 from repro.read.statement import Gathered, Statement
 from repro.read.values import left_open
+from repro.vocabulary import needs_of
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n+(?![a-z0-9(,])|(?<=[。；！？])")
 _TRAINED = re.compile(
@@ -101,46 +102,54 @@ def read_prose(doc: Document) -> Gathered:
     live = _live(doc)
     for index, block in enumerate(doc.blocks):
         if block.kind is BlockKind.PARAGRAPH or (block.kind is BlockKind.LIST_ITEM and len(block.text) > 20):
-            if len(block.text) > 20_000:
+            text = block.text
+            if len(text) > 20_000:
                 continue
             if block.links:
                 found.extend(_links(doc, block))
-            for sentence in _SENTENCE.split(block.text):
-                if len(sentence) < 2000 and _may_state(sentence, live):
+            if not _marked(text, live):
+                continue
+            for sentence in _SENTENCE.split(text):
+                if len(sentence) < 2000 and _marked(sentence, live):
                     found.extend(_sentence(doc, index, block, sentence, live))
     return Gathered(statements=tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
 class _Live:
-    """Which patterns may match in a card's sentences, by the words of the card."""
+    """Which patterns may match in a card's sentences, and marks of which such a sentence has one."""
 
     built: bool
     method: bool
     template: bool
     initially: bool
     terms: tuple[Term, ...]
+    foreign: tuple[Term, ...]
+    marks: tuple[str, ...]
 
 
 def _live(doc: Document) -> _Live:
     words = doc.words
-    return _Live(
-        built=not words.lacks(_BUILT) and any(not words.lacks(pattern) for _, pattern in FRAMEWORKS),
-        method=any(mark in words.lower for mark in METHOD_MARKS) and not words.lacks(_METHOD_SENTENCE),
-        template=not words.lacks(_CHAT_TEMPLATE),
-        initially=not words.lacks(_INITIALLY),
-        terms=tuple(
-            [term for term in TERMS if any(mark in words.lower for mark in term[1]) and not words.lacks(term[2])]
-        ),
-    )
+    said = words.lower
+    tools = [] if words.lacks(_BUILT) else [pattern for _, pattern in FRAMEWORKS if not words.lacks(pattern)]
+    methods = [] if words.lacks(_METHOD_SENTENCE) else [mark for mark in METHOD_MARKS if mark in said]
+    template = not words.lacks(_CHAT_TEMPLATE)
+    initially = not words.lacks(_INITIALLY)
+    terms = [term for term in TERMS if any(mark in said for mark in term[1]) and not words.lacks(term[2])]
+    foreign = [] if said.isascii() else [term for term in FOREIGN_TERMS if any(mark in said for mark in term[1])]
+    marks = {"%", *methods, *(("template", "format") if template else ())}
+    marks.update(("initially", "first") if initially else ())
+    for pattern in tools:
+        needs = needs_of(pattern)
+        marks.update(needs[0].marks if needs else ("",))
+    for _, ones, _ in (*terms, *foreign):
+        marks.update(ones)
+    return _Live(bool(tools), bool(methods), template, initially, tuple(terms), tuple(foreign), tuple(marks))
 
 
-def _may_state(sentence: str, live: _Live) -> bool:
-    """Whether a sentence has a mark of anything that sentences are read for."""
-    if live.built or live.method or live.initially or live.template or "%" in sentence or not sentence.isascii():
-        return True
-    lowered = sentence.lower()
-    return any(any(mark in lowered for mark in marks) for _, marks, _ in live.terms)
+def _marked(text: str, live: _Live) -> bool:
+    lowered = text.lower()
+    return any(mark in lowered for mark in live.marks)
 
 
 def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Live) -> Iterator[Statement]:
@@ -159,7 +168,7 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Liv
         if name and not _NO_TOOL.search(sentence[: built.end() + 20]):
             place = doc.locate(block.span, printed)
             yield Statement("framework", printed, place, name, None, "", stage, "", "prose")
-    if named and len(named) <= 2 and _METHOD_SENTENCE.search(sentence) and not _OTHERS.search(sentence):
+    if live.method and named and len(named) <= 2 and _METHOD_SENTENCE.search(sentence) and not _OTHERS.search(sentence):
         for name in (n for n in named if n != "pretraining"):
             title = METHOD_TITLES.get(name, name.upper())
             yield Statement("method", title, block.span, title, None, "", "", "", "prose")
@@ -182,8 +191,8 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Liv
         yield Statement(
             "stage", first.group(0), doc.locate(block.span, first.group(0)), "sft", None, "", "sft", "", "prose"
         )
-    if not sentence.isascii() and not doc.elsewhere(index):
-        for key, marks, pattern in FOREIGN_TERMS:
+    if live.foreign and not sentence.isascii() and not doc.elsewhere(index):
+        for key, marks, pattern in live.foreign:
             if any(mark in sentence for mark in marks):
                 stage = stage or stage_in(sentence)
                 yield from _only(pattern, sentence, key, made)

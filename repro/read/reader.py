@@ -24,7 +24,8 @@ def read(data: bytes, source: str) -> tuple[Card, Spec]:
     `source` is a path as the user gave it, or repo@revision:README.md.
     """
     card = read_card(data, source)
-    card = replace(card, blocks=authors_blocks(card, own_lines(card.text)))
+    if own := own_lines(card.text):
+        card = replace(card, blocks=authors_blocks(card, own))
     return card, read_spec(card)
 
 

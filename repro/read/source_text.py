@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
 from repro.card import Span
+from repro.vocabulary import split_lines
 
 BOM = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -80,14 +82,16 @@ def decode(data: bytes, source: str) -> SourceText:
         shift_at, shift_by = _shifts(text, start)
         text = _BAD_BYTE.sub("\ufffd", _NEWLINE.sub("\n", text))
         utf8 = text.encode("utf-8")
-    starts = [0, *accumulate(len(line) + 1 for line in utf8.split(b"\n"))]
+    lines = split_lines(text)
+    pieces: Iterable[str | bytes] = lines if len(utf8) == len(text) else utf8.split(b"\n")
+    starts = [0, *accumulate([len(piece) + 1 for piece in pieces])]
     starts.pop()
     return SourceText(
         source=source,
         data=data,
         text=text,
         utf8=utf8,
-        lines=tuple(text.split("\n")),
+        lines=lines,
         line_starts=tuple(starts),
         shift_at=tuple(shift_at),
         shift_by=tuple(shift_by),

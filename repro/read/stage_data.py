@@ -99,7 +99,7 @@ def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
     """The model that sentences name as what this one was tuned from, where nothing on the card links or lists one."""
     if doc.card.front_matter.get("base_model") or any(s.key == "base_model" for s in gathered.statements):
         return Gathered()
-    sized = _SIZED.search(doc.card.text) is not None
+    sized = not all(doc.words.lacks(pattern) for pattern in _BASES)
     if gathered.parts or not (sized or "model was fine" in doc.card.text):
         return Gathered()
     found: dict[str, Statement] = {}

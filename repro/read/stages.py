@@ -121,7 +121,7 @@ def _says_trained(doc: Document, gathered: Gathered) -> bool:
     keys = ("method", "dataset", "dataset_fraction", "num_epochs", "framework")
     told = (TRAINING - {"chat_template"}) | {"base_model"}
     said = any(s.key in keys or (s.medium == "prose" and s.key in told) for s in gathered.statements)
-    return said or any(_FINE_TUNED.search(b.text) for b in doc.blocks if b.text and len(b.text) < 5000)
+    return said or any(_FINE_TUNED.search(b.text) for b in doc.blocks if "ned" in b.text.lower() and len(b.text) < 5000)
 
 
 def _ordered(drafts: list[_Draft], parts: tuple[Part, ...]) -> list[_Draft]:

@@ -20,7 +20,9 @@ def is_trl(card: Card) -> bool:
     """Cards that TRL writes: "It has been trained using TRL", or the tag."""
     tags = card.front_matter.get("tags")
     tagged = isinstance(tags, list) and "trl" in tags
-    return tagged or any(b.kind is BlockKind.PARAGRAPH and _TRL_USED.search(b.text) for b in card.blocks)
+    return tagged or any(
+        b.kind is BlockKind.PARAGRAPH and "TRL" in b.text.upper() and _TRL_USED.search(b.text) for b in card.blocks
+    )
 
 
 def is_trainer(card: Card) -> bool:

@@ -24,10 +24,13 @@ _FINE_TUNED = re.compile(
 def unnamed(doc: Document, gathered: Gathered) -> str:
     """What to call a stage whose method the card does not name: fine-tuning where it starts from a model."""
     said = any(s.key == "base_model" for s in gathered.statements) or "base_model" in doc.card.front_matter
-    named = said or any(
-        _FINE_TUNED.search(b.text) for b in doc.blocks if b.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM)
-    )
+    named = said or (not doc.words.lacks(_FINE_TUNED) and _told(doc))
     return "fine-tuning" if named else "training"
+
+
+def _told(doc: Document) -> bool:
+    blocks = [b.text for b in doc.blocks if b.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM)]
+    return any(_FINE_TUNED.search(text) for text in blocks if "tuned" in text.lower())
 
 
 EITHER = "one of two trainings, unsaid which"

@@ -44,7 +44,7 @@ class CheckedCard:
     num_hidden: int
     """How many more findings this reader does not see."""
     problems: tuple[Problem, ...]
-    """What of the card could not be read, and wishes to ignore a check that did nothing."""
+    """Wishes of the card to ignore a check that did nothing; what could not be read is in the report's spec."""
     uri: str
     """The card's path from the root of the repository that it is in, with forward slashes."""
 

@@ -119,7 +119,6 @@ class Checking:
         own = report.spec.ignores if options.card_ignores else ()
         self._count(wishes, report.findings, ran)
         problems = (
-            *report.spec.problems,
             *unsound(own),
             *(useless(wish) for wish in idle(report.findings, own, ran)),
         )

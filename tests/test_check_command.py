@@ -222,6 +222,17 @@ def test_a_configuration_of_other_tools_is_passed_over(check: Check, tmp_path: P
     assert codes(check("in/card.md", "--select", "R411")[1]) == ["R411"]
 
 
+def test_what_could_not_be_read_is_told_once_in_every_format(check: Check) -> None:
+    Path("card.md").write_text("---\n- a\n- b\n---\n" + CONTRADICTION.rpartition("---\n\n")[2])
+    _, _, err = check("card.md")
+    assert err.count("is a list, not a mapping") == 1
+    card = json.loads(check("card.md", "-f", "json")[1])["cards"][0]
+    assert (len(card["unreadable"]), card["problems"]) == (1, [])
+    (run,) = json.loads(check("card.md", "-f", "sarif")[1])["runs"]
+    assert len(run["invocations"][0]["toolExecutionNotifications"]) == 1
+    assert check("card.md", "-f", "github")[1].count("title=repro::") == 1
+
+
 # --- inputs
 
 

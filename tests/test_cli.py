@@ -598,6 +598,8 @@ def nothing_drives_the_terminal() -> Iterator[Callable[[Answer], None]]:
         ["read"],
         ["read", "-f", "yaml"],
         ["check"],
+        ["check", "-v"],
+        ["check", "-f", "github"],
         ["check", "-f", "md"],
         ["check", "-f", "html"],
         ["check", "-f", "json"],

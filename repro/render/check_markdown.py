@@ -50,7 +50,9 @@ def _card(card: CheckedCard, *, alone: bool) -> list[str]:
         parts += ["", f"**Ignored** in {markdown_text(card.report.spec.source)}\n"]
         for f, own in card.ignored:
             by = "by the card itself" if own else "by the configuration"
-            parts.append(f"- {f.code} {markdown_code(f.slug)}, {by}: {markdown_text(short(f.ignored, LONGEST))}")
+            parts.append(
+                f"- {markdown_text(f.code)} {markdown_code(f.slug)}, {by}: {markdown_text(short(f.ignored, LONGEST))}"
+            )
         parts.append("")
     if card.report.completeness is not None and (rows := gap_rows(card.report.completeness)):
         told = score_text(card.report.completeness)
@@ -65,7 +67,8 @@ def _card(card: CheckedCard, *, alone: bool) -> list[str]:
         name = markdown_text(card.report.spec.source)
         parts += [f"<details><summary>{name}: {len(card.unknown)} cannot be told</summary>\n"]
         parts += [
-            f"- {f.code} {markdown_code(f.slug)}: {markdown_text(short(f.message, LONGEST))}" for f in card.unknown
+            f"- {markdown_text(f.code)} {markdown_code(f.slug)}: {markdown_text(short(f.message, LONGEST))}"
+            for f in card.unknown
         ]
         parts.append("\n</details>\n")
     return parts
@@ -77,7 +80,7 @@ def _row(f: Finding, card: CheckedCard) -> str:
     word = SEVERITIES[f.severity]
     cells = (
         where,
-        f"{f.code} {markdown_code(f.slug)}",
+        f"{markdown_text(f.code)} {markdown_code(f.slug)}",
         f"{word.mark} {word.label}",
         markdown_text(short(f.message, LONGEST)),
         markdown_text(short(one_line(f.fix), LONGEST)),

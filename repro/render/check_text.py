@@ -192,8 +192,8 @@ def _unknown(card: CheckedCard, width: int, paint: Paint) -> Iterator[str]:
     together: dict[str, list[str]] = {}
     for f in card.unknown:
         codes = together.setdefault(one_line(f.message), [])
-        if f.code not in codes:
-            codes.append(f.code)
+        if (code := one_line(f.code)) not in codes:
+            codes.append(code)
     for message, codes in together.items():
         yield from wrapped(message, width, f"  {' '.join(codes)} ", "dim", paint)
 
@@ -228,9 +228,10 @@ def _ignored(card: CheckedCard, listed: list[tuple[Finding, bool]], width: int, 
 
 def wrapped(text: str, width: int, lead: str, style: str = "", paint: Paint = plain) -> Iterator[str]:
     """`text` in lines of at most `width` cells, the first after `lead`, the others below its end."""
-    indent = " " * min(len(lead), 12)
+    size = cells(_SGR.sub("", lead))
+    indent = " " * min(size, 12)
     first = paint("help" if style in ("help", "also") else style, lead) if style else lead
-    line, room = "", max(width - len(lead), 20)
+    line, room = "", max(width - size, 20)
     start = first
     for word in text.split(" "):
         if line and cells(line) + 1 + cells(word) > room:

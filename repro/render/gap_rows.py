@@ -44,7 +44,9 @@ def advice(found: Completeness) -> str:
     if not found.gaps:
         return f"completeness {found.score}/100"
     first = found.gaps[0]
-    place = ", ".join(part for part in (first.stage, f"line {first.span.line}" if first.span.line else "") if part)
+    place = ", ".join(
+        part for part in (one_line(first.stage), f"line {first.span.line}" if first.span.line else "") if part
+    )
     label = one_line(first.label).partition(", ")[0]
     return f"completeness {found.score}/100: state the {label} first" + (f" ({place})" if place else "")
 

@@ -1,4 +1,4 @@
-"""What a terminal shows: rich renderables of the spec, the findings, the plan, the ledger and the answer."""
+"""What a terminal shows: rich renderables of the spec, the plan, the ledger, the answer and a check."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.card import Span
-from repro.finding import Check, Finding, Outcome, Severity
+from repro.finding import Check
 from repro.plan import Plan
-from repro.render.finding_rows import heading
 from repro.render.palette import TERMINAL
-from repro.render.places import card_lines
 from repro.render.plan_rows import SCALES, cost, value_row
 from repro.render.safe_text import clean, one_line
 from repro.render.terminal_ledger import answer_view, ledger_view
-from repro.render.words import ORIGINS, OUTCOMES, SEVERITIES, fact_text, plural
+from repro.render.words import ORIGINS, SEVERITIES, fact_text, plural
 from repro.spec import AnyFact, Spec
 
-__all__ = ["answer_view", "check_page", "clean", "findings_view", "ledger_view", "plan_view", "spec_view"]
+__all__ = ["answer_view", "check_page", "clean", "ledger_view", "plan_view", "spec_view"]
 
 
 AGAIN = "as above"
@@ -56,34 +54,6 @@ def spec_view(spec: Spec) -> RenderableType:
         Text.assemble(("could not read ", "yellow"), f"{one_line(str(p.span))}: {one_line(p.message)}")
         for p in spec.problems
     ]
-    return Group(*parts)
-
-
-def findings_view(findings: Iterable[Finding], spec: Spec) -> RenderableType:
-    """Findings with the lines they stand on, gravest first, then what no check can tell, then the count."""
-    every = tuple(findings)
-    lines = card_lines(spec)
-    failures = sorted(
-        (f for f in every if f.outcome is Outcome.FAIL), key=lambda f: (-f.severity.rank, f.code, f.spans)
-    )
-    unknown = sorted((f for f in every if f.outcome is Outcome.UNKNOWN), key=lambda f: (-f.severity.rank, f.code))
-    parts: list[RenderableType] = []
-    for finding in failures:
-        parts += [_finding(finding, spec, lines), Text()]
-    if unknown:
-        parts.append(Text("Cannot tell", "bold"))
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True)
-        table.add_column(ratio=1)
-        together: dict[str, list[str]] = {}
-        for f in unknown:
-            codes = together.setdefault(one_line(f.message), [])
-            if f.code not in codes:
-                codes.append(f.code)
-        for message, codes in together.items():
-            table.add_row(Text(f"  {one_line(' '.join(codes))}", "dim"), Text(message))
-        parts += [table, Text()]
-    parts.append(_tally(every, spec))
     return Group(*parts)
 
 
@@ -154,41 +124,6 @@ def check_page(check: Check) -> RenderableType:
     needs = ", ".join(check.needs)
     parts += [Text(), Text(f"needs: {needs} · confidence of a finding: {check.confidence.value}", "dim")]
     return Group(*parts)
-
-
-def _finding(finding: Finding, spec: Spec, lines: tuple[str, ...]) -> RenderableType:
-    word = SEVERITIES[finding.severity]
-    first = finding.spans[0] if finding.spans else Span(spec.source, 0, 0)
-    parts: list[RenderableType] = [
-        Text.assemble(
-            (f"{one_line(str(first))}: ", "bold"),
-            (f"{one_line(finding.code)} ", TERMINAL[word.tone]),
-            f"{one_line(heading(finding))} ",
-            (f"[{word.label}, {one_line(finding.slug)}]", "dim"),
-        )
-    ]
-    for span in finding.spans[:4]:
-        if span.source == spec.source and 0 < span.line <= len(lines):
-            quote = Text.assemble((f"{span.line:>6} │ ", "blue"), one_line(lines[span.line - 1]))
-            quote.no_wrap, quote.overflow = True, "ellipsis"
-            parts.append(quote)
-        elif span is not first:
-            parts.append(Text.assemble(("     = ", "blue"), one_line(str(span))))
-    parts.append(Padding(Text(one_line(finding.message)), (0, 0, 0, 9), expand=False))
-    if finding.fix:
-        parts.append(Padding(Text.assemble(("fix: ", "green"), one_line(finding.fix)), (0, 0, 0, 9), expand=False))
-    return Group(*parts)
-
-
-def _tally(findings: tuple[Finding, ...], spec: Spec) -> Text:
-    counts = {o: sum(f.outcome is o for f in findings) for o in Outcome}
-    grave = sum(f.outcome is Outcome.FAIL and f.severity is Severity.HIGH for f in findings)
-    return Text.assemble(
-        (f"{one_line(spec.source)}: ", "bold"),
-        (plural(counts[Outcome.FAIL], "problem"), "red" if counts[Outcome.FAIL] else "green"),
-        f" ({grave} of high severity), " if grave else ", ",
-        f"{counts[Outcome.UNKNOWN]} {OUTCOMES[Outcome.UNKNOWN]}, {counts[Outcome.PASS]} {OUTCOMES[Outcome.PASS]}",
-    )
 
 
 def _facts(facts: Iterable[AnyFact], spec: Spec) -> Table:

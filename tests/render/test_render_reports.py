@@ -70,7 +70,6 @@ def shown(view: RenderableType, width: int = 100) -> str:
 
 def views(report: Report) -> Iterator[RenderableType]:
     yield terminal.spec_view(report.spec)
-    yield terminal.findings_view(report.findings, report.spec)
     yield terminal.ledger_view(report)
     yield terminal.answer_view(report)
     if report.plan is not None:
@@ -177,7 +176,7 @@ def test_text_of_a_card_is_data_everywhere(payload: str, full_report: Report, fu
 
 def test_markup_of_rich_is_shown_not_obeyed(check_report: Report) -> None:
     report = poisoned(check_report, "[bold red]x[/]")
-    assert "[bold red]x[/]" in shown(terminal.findings_view(report.findings, report.spec))
+    assert "[bold red]x[/]" in shown(terminal.spec_view(report.spec))
 
 
 def test_json_is_the_report(full_report: Report) -> None:

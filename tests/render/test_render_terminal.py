@@ -1,4 +1,4 @@
-"""The terminal says each thing once: equal reasons are not repeated, checks that lack the same thing share a line."""
+"""The terminal says each thing once: a reason that the row above gives is not repeated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 
 from rich.console import Console, RenderableType
 
-from repro.finding import Family, Finding, Outcome, Severity
 from repro.render import terminal
 from repro.report import Report
 from repro.spec import Fact, Origin
@@ -17,24 +16,6 @@ def shown(view: RenderableType) -> str:
     with console.capture() as capture:
         console.print(view)
     return capture.get()
-
-
-def _unknown(code: str, message: str) -> Finding:
-    return Finding(
-        code, code.lower(), "title", Family.TEMPLATE, Severity.LOW, Severity.HIGH, Outcome.UNKNOWN, message
-    )  # fmt: skip
-
-
-def test_checks_that_cannot_tell_for_one_reason_share_a_line(check_report: Report) -> None:
-    findings = (
-        _unknown("R302", "It was not looked at."),
-        _unknown("R305", "No."),
-        _unknown("R307", "It was not looked at."),
-    )
-    text = shown(terminal.findings_view(findings, check_report.spec))
-    assert text.count("It was not looked at.") == 1
-    assert "R302 R307" in text
-    assert "3 cannot tell" in text
 
 
 def test_a_reason_that_the_row_above_gives_is_not_repeated(full_report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -200,6 +201,7 @@ def _serve(connection: Connection, work: Callable[[R], A], limit: float, prepare
         signal.signal(_LIMIT_SIGNAL, signal.SIG_DFL)
     if prepare is not None:
         prepare()
+    gc.freeze()  # what is loaded by now stays: no row pays for looking through it again
     with contextlib.suppress(EOFError, OSError):
         connection.send(None)  # from here on time counts
         while True:

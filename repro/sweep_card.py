@@ -58,6 +58,8 @@ class Swept:
     """How the model came to be, as far as its card tells."""
     completeness: int | None = None
     """0 to 100; None where there is nothing to regenerate."""
+    missing: tuple[str, ...] = ()
+    """Facts that a regeneration needs and the card does not tell, weightiest first."""
     problems: int = 0
     """Places of the card that could not be read."""
     outcomes: tuple[tuple[str, str], ...] = ()
@@ -118,6 +120,7 @@ class Sweeper:
             seconds=round(seconds, 6),
             making=complete.making.value,
             completeness=complete.score,
+            missing=tuple(dict.fromkeys(gap.key for gap in complete.gaps)),
             problems=len(spec.problems),
             outcomes=tuple((code, outcome.value) for code, outcome in worst.items()),
             findings=(*_unread(spec), *_found(findings)),

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from repro.render.safe_text import markdown_text, short
 from repro.sweep_summary import DISTINCT, Quartiles, Summary
 
+MOST_MISSING = 25
+
 
 def to_markdown(summary: Summary) -> str:
     """summary.md: what was read, what is wrong how often, by dialect, and what could not be read."""
@@ -31,6 +33,11 @@ def to_markdown(summary: Summary) -> str:
         ),
         "## How the models came to be, as far as their cards tell",
         _table(("making", "cards"), ((_safe(name), f"{count:,}") for name, count in s.makings.items())),
+        "## What would be needed to regenerate the models and is not told",
+        _table(
+            ("fact", "cards", "share"),
+            ((_safe(k), f"{n:,}", _percent(n / max(1, s.read))) for k, n in list(s.missing.items())[:MOST_MISSING]),
+        ),
         "## Slowest cards",
         _table(
             ("card", "where", "bytes", "seconds"),

@@ -93,6 +93,8 @@ class Summary:
     makings: Mapping[str, int]
     """Cards by how their model came to be."""
     completeness: Quartiles | None
+    missing: Mapping[str, int]
+    """On how many cards a fact is missing that a regeneration needs."""
     unread_places: Mapping[str, int]
     """Places of cards that could not be read, by reason; numbers and quoted words of a reason are N and '...'."""
     checks: tuple[CheckShare, ...]
@@ -136,6 +138,7 @@ def summarise(
     outcomes: dict[str, Counter[str]] = {check.code: Counter() for check in checks}
     dialects: Counter[str] = Counter()
     makings: Counter[str] = Counter()
+    missing: Counter[str] = Counter()
     by_dialect: dict[str, _Spread] = defaultdict(lambda: _Spread(1))
     complete, times = _Spread(1), _Spread(0.0001)
     errors: Counter[str] = Counter()
@@ -147,7 +150,7 @@ def summarise(
     seconds = 0.0
     names = ("info", "low", "medium", "high")
     columns = ["number", "id", "place", "error", "sha256", "dialect", "bytes", "seconds", "making",
-               "completeness", "problems"]  # fmt: skip
+               "completeness", "missing", "problems"]  # fmt: skip
     for batch in batches(cards, [*columns, *names, *outcomes]):
         for i in range(len(batch["id"])):
             rows += 1
@@ -164,6 +167,7 @@ def summarise(
             seconds += took
             times.add(took)
             troubled += batch["problems"][i] > 0
+            missing.update(batch["missing"][i])
             for name in names:
                 severities[name] += batch[name][i]
             failing += any(batch[name][i] for name in names)
@@ -210,6 +214,7 @@ def summarise(
         ),
         makings=_by_count(makings),
         completeness=complete.quartiles,
+        missing=_by_count(missing),
         unread_places=_unread_places(findings),
         checks=tuple(sorted(shares, key=lambda s: (-s.failed, s.code))),
         severities={name: severities[name] for name in reversed(names)},

@@ -310,3 +310,32 @@ def test_without_pyarrow_it_says_what_to_install(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "pip install 'card-repro[sweep]'" in done.stderr
     assert not (tmp_path / "sweeps").exists()
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from repro.sweep import SweepOptions, sweep
+from repro.sweep_card import Asked
+if __name__ == "__main__":
+    sweep(Path(sys.argv[1]), SweepOptions(Path(sys.argv[2]), jobs=1, asked=Asked(select=("R706", "R503"))))
+    print(*(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+"""
+
+
+@pytest.mark.slow
+def test_ten_times_the_rows_take_no_more_memory(tmp_path: Path) -> None:
+    (tmp_path / "peak.py").write_text(PEAK)
+    peaks = []
+    for count in (400, 4000):
+        place = source(tmp_path / f"{count}.jsonl", count)
+        done = subprocess.run(
+            [sys.executable, str(tmp_path / "peak.py"), str(place), str(tmp_path / str(count))],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        peaks.append([int(word) / 1024 for word in done.stdout.split()])
+    for before, after in zip(*peaks, strict=True):
+        assert after < before + 40, f"MiB of this process and of the others: {peaks}"

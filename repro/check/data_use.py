@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from repro.check.evals import scores
 from repro.check.front_matter_shape import line_before_end, one_named_in_body, with_edits
-from repro.check.outcomes import absent, failed, listing, passed, plural
+from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
 from repro.check.wording import at, front_matter_end, lines_of, says, search, split_by_place
 from repro.evidence import Evidence
 from repro.finding import Observation, Persona, Severity, check
@@ -16,7 +16,7 @@ from repro.spec import Claim, ClaimKind, Fact, Origin, Spec
 _FILTERED = re.compile(r"\b(?:filtered|cleaned|curated|dedup\w*|high[- ]quality subset)\b", re.IGNORECASE)
 _HOW = re.compile(
     r"\b(?:by|using|with|via|removing|removed?|keep(?:ing)?|kept|based on|threshold|scored?|than|longer|shorter|only|"
-    r"minhash|heuristics?|script|classifier|language)\b|\d|https?://",
+    r"minhash|follow(?:s|ing)|includ(?:es?|ed|ing)|from|heuristics?|script|classifier|language)\b|\d|https?://",
     re.IGNORECASE,
 )
 _ROWS = re.compile(r"\b(?:data|dataset|corpus|examples|rows|samples|conversations|pairs|texts?)\b", re.IGNORECASE)
@@ -158,6 +158,8 @@ def data_in_front_matter(spec: Spec, evidence: Evidence) -> Iterable[Observation
         return [absent("No stage names a data set by its repository.")]
     facts = tuple(Fact("datasets", d.repo_id, Origin.STATED, d.repo_id, d.span) for d in used)
     names = listing([d.repo_id for d in used])
+    if spec.problems:
+        return [unknown(f"The body names {names}; the front matter cannot be read.", used[0].span)]
     observation = failed(f"The body names {names}; the front matter lists no data sets.", used[0].span)
     one = one_named_in_body(spec, facts)
     if one is None or len({d.repo_id for d in used}) != 1:

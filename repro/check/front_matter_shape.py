@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from repro.card import Span
+from repro.check.making import making_of
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.wording import at, front_matter_end, split_by_place
+from repro.completeness import Making
 from repro.evidence import Evidence
 from repro.finding import Edit, Observation, Severity, check
 from repro.spec import AnyFact, Spec
@@ -196,8 +198,10 @@ def base_in_front_matter(spec: Spec, evidence: Evidence) -> Iterable[Observation
         if body:
             return [unknown("The body names the base model in a way that is no single repository.", body[0].span)]
         return [absent("The body names no base model.")]
-    if spec.dialect == "mergekit" or str(named.value).lower() == spec.model_id.lower():
-        return [unknown(f"The body names {named.value}, which may be the model itself or one of several.", named.span)]
+    if spec.problems:
+        return [unknown(f"The body names {named.value}; the front matter could not be read in full.", named.span)]
+    if making_of(spec) is Making.MERGE or str(named.value).lower() == spec.model_id.lower():
+        return [unknown(f"The body names {named.value}, which may be one of several, or the model itself.", named.span)]
     observation = failed(
         f"The body names the base model {named.value}; the front matter has no base_model.", named.span
     )

@@ -99,6 +99,8 @@ def licence_in_front_matter(spec: Spec, evidence: Evidence) -> Iterable[Observat
     names = {str(f.value).lower() for f in body}
     if not body:
         return [absent("The body states no licence that could be read.")]
+    if spec.problems:
+        return [unknown("The front matter cannot be read, and a licence may stand in it.", body[0].span)]
     if len(names) != 1 or not names <= HUB_IDS - {"other", "unknown"}:
         return [unknown("The body speaks of licences; none is the one id of the Hub's list.", body[0].span)]
     (name,) = names

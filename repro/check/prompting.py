@@ -27,7 +27,12 @@ _TOLD = (
 )  # fmt: skip
 _PREFIXED = re.compile(r"llama|mi[sx]tral|gemma|vicuna|zephyr", re.IGNORECASE)
 _TALKS = re.compile(r"(?:^|[-_ .])(?:chat|instruct|assistant)(?=$|[-_ .\d])|\d[bm]-it(?=$|[-_])", re.IGNORECASE)
-_TEMPLATE_SCORED = re.compile(r"\bapply[_-]chat[_-]template\b|\bchat[- ]template\b", re.IGNORECASE)
+_TEMPLATE_SCORED = re.compile(
+    r"--apply[_-]chat[_-]template\b|\bapply_chat_template[:=] ?true\b"
+    r"|\b(?:evaluat|scor|benchmark|measur)\w*.{0,80}\bchat[- ]template\b"
+    r"|\bchat[- ]template\b.{0,80}\b(?:evaluat|scor|benchmark)",
+    re.IGNORECASE,
+)
 _MULTITURN = re.compile(
     r"\bfewshot[_ ]as[_ ]multi[_ ]?turn\b|\bmulti-?turn\b|\bas (?:separate )?turns\b", re.IGNORECASE
 )

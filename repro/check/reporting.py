@@ -43,6 +43,7 @@ _RESULTS_HEADING = re.compile(
     r"#{1,6}\s.{0,40}\b(?:results?|evaluations?|benchmarks?|performance|scores)\b", re.IGNORECASE
 )
 _STEPS = re.compile(r"\bepochs?\b|\bsteps?\b|\bloss\b|\biter", re.IGNORECASE)
+_HARNESS_COLUMN = re.compile(r"(?:versions?|metrics?|values?|stderr|n-shot|filter|shots?)$", re.IGNORECASE)
 _FIGURE = re.compile(r"-?\d+(?:\.\d+)?%?$")
 
 
@@ -161,7 +162,7 @@ def others_numbers_sourced(spec: Spec, evidence: Evidence) -> Iterable[Observati
         tasks = [h for h in table.header if key_of(h) in BENCHMARKS]
         rows = [r for r in table.rows if r and key_of(r[0]) in BENCHMARKS]
         models = len(table.rows) if len(tasks) >= 2 else len(table.header) - 1 if len(rows) >= 2 else 0
-        if models < 3:
+        if models < 3 or any(_HARNESS_COLUMN.match(h) for h in table.header):
             continue
         span = at(spec, table.header_line)
         if hits := search(spec, _OTHERS, body_only=True):

@@ -24,7 +24,10 @@ _DEV = re.compile(r"\b\d+\.\d+(?:\.\d+)?\.?dev\d*\b(?!\+g?[0-9a-f]{7})")
 _EXACT = re.compile(
     r"\bdeterministic\b|\battn_implementation\b|\bflash[- _]?attention\b|\bflash_attn\b|\bsdpa\b|\beager\b"
 )
-_SHUFFLE = re.compile(r"\bshuffl\w+|\bdata order\b|\bin order\b|\bcurriculum\b|\bgroup_by_length\b", re.IGNORECASE)
+_SHUFFLE = re.compile(
+    r"\bshuffl\w+|\bRandomSampler\b|\bseed\b|\bdata order\b|\bin order\b|\bcurriculum\b|\bgroup_by_length\b",
+    re.IGNORECASE,
+)
 _MASKS = re.compile(
     r"\btrain_on_inputs?\b|\bmask(?:ed|ing)?\b|\bcompletion[- _]only\b|\bassistant[- _]only\b|\bonly on (?:the )?"
     r"(?:completions?|responses?|answers?|outputs?|assistant)|\bloss on (?:the )?(?:completions?|responses?|prompts?)",

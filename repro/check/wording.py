@@ -42,9 +42,14 @@ def at(spec: Spec, line: int, end_line: int | None = None) -> Span:
 def _lines(text: str) -> tuple[tuple[str, ...], int]:
     """The lines of a text, and the line of the `---` that closes its front matter."""
     lines = split_lines(text)
-    if lines[0].rstrip() != "---":
+    # the Hub lets blank lines stand before the front matter
+    first = 0
+    while first < len(lines) - 1 and not lines[first].strip():
+        first += 1
+    if lines[first].rstrip() != "---":
         return lines, 0
-    return lines, next((i for i, line in enumerate(lines[1:2000], start=2) if line.rstrip() in {"---", "..."}), 0)
+    inside = enumerate(lines[first + 1 : first + 2000], start=first + 2)
+    return lines, next((i for i, line in inside if line.rstrip() in {"---", "..."}), 0)
 
 
 def front_matter_end(spec: Spec) -> int:

@@ -79,26 +79,30 @@ def check(path: str, options: Options, *, data: bytes | None = None, source: Sou
 
     `data` are the card's bytes where they are no file's; `source` is the place to look things up, when it is open.
     """
-    from repro.check.checker import run_checks
     from repro.check.completeness import completeness
-    from repro.check.ignoring import ignored
 
     started = time.monotonic()
     audited = audit(path, options, source, data=data)
-    findings = run_checks(audited.spec, audited.evidence, select=options.select, ignore=options.ignore)
-    wishes = options.ignores + (audited.spec.ignores if options.card_ignores else ())
-    findings = ignored(findings, wishes) if wishes else findings
     return of_card(
         audited.card,
         audited.spec,
         audited.evidence,
-        findings,
+        _findings(audited, options),
         tool_version=__version__,
         created=_now(),
         kind="check",
         completeness=completeness(audited.spec, audited.evidence),
         seconds=time.monotonic() - started,
     )
+
+
+def _findings(audited: Audited, options: Options) -> tuple[Finding, ...]:
+    from repro.check.checker import run_checks
+    from repro.check.ignoring import ignored
+
+    findings = run_checks(audited.spec, audited.evidence, select=options.select, ignore=options.ignore)
+    wishes = options.ignores + (audited.spec.ignores if options.card_ignores else ())
+    return ignored(findings, wishes) if wishes else findings
 
 
 def plan(path: str, options: Options) -> tuple[Audited, Plan]:
@@ -131,13 +135,12 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | N
     None in a process that `accelerate launch` started only to help with the training.
     """
     from repro import measure, shelf
-    from repro.check.checker import run_checks
 
     started = time.monotonic()
     if options.scale is Scale.FULL and options.source == "none" and not options.offline:
         options = replace(options, source="hub")
     audited = audit(path, options)
-    findings = run_checks(audited.spec, audited.evidence)
+    findings = _findings(audited, options)
     the_plan = resolve_plan(audited, options)
     recipe = shelf.recipe_of(the_plan)
     folder = shelf.run_folder(options.reports, audited.card, recipe, audited.spec.model_id)
@@ -167,7 +170,6 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
         PrerequisiteError: the folder does not exist.
     """
     from repro import measure, shelf
-    from repro.check.checker import run_checks
     from repro.compare.published_card import beside_published
     from repro.gather.sources import not_found, open_published, read_against
 
@@ -201,7 +203,7 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
         blocked = blocked or failure
     if before is None:
         notes.append(f"There is no run of this card yet; one is made by: repro run {target}")
-    findings = run_checks(audited.spec, audited.evidence)
+    findings = _findings(audited, options)
     notes += [*since, *(the_plan.notes if the_plan else ())]
     report = _report(audited, findings, the_plan, finished, scores, "verify", tuple(notes), started)
     save(report, folder / shelf.VERIFY, audited.data, observer)

@@ -55,7 +55,7 @@ def card_text(card: CheckedCard, *, width: int, paint: Paint = plain, verbose: b
     """
     spec = card.report.spec
     lines = card_lines(spec)
-    blocks = ["\n".join(_finding(f, card, lines, width, paint, verbose)) for f in card.findings]
+    blocks = ["\n".join(_finding(f, card, lines, width, paint)) for f in card.findings]
     everything = verbose or card.reader.persona is Persona.AUDITOR
     if everything and card.unknown:
         blocks.append("\n".join(_unknown(card, width, paint)))
@@ -117,9 +117,7 @@ def _summary(cards: Sequence[CheckedCard], num_refused: int, verbose: bool) -> I
         yield [("high", f"{plural(num_refused, 'input')} could not be checked")]
 
 
-def _finding(
-    finding: Finding, card: CheckedCard, lines: tuple[str, ...], width: int, paint: Paint, verbose: bool
-) -> Iterator[str]:
+def _finding(finding: Finding, card: CheckedCard, lines: tuple[str, ...], width: int, paint: Paint) -> Iterator[str]:
     level = finding.severity.value
     spans = tuple(_narrowed(span, finding, card, lines) for span in finding.spans)
     where = _where(spans[0] if spans else Span(card.report.spec.source, 0, 0))

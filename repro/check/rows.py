@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from itertools import pairwise
 
-from repro.arithmetic import rows_of_fraction
+from repro.arithmetic import rows_of_fraction, steps_of_rows
 from repro.card import Span
 from repro.check.data import share
 from repro.check.lineage import dataset_rows, is_preference, stage_fact
@@ -94,6 +94,7 @@ def rows_batch_steps(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         # of several counts of one data set, the kindest to the card decides
         rows, how, place = max(sources, key=lambda s: -abs(s[0].centre - implied.centre))
         claims = (f"{stage.name}.steps",)
+        how += f" / {batch:g} x {epochs:g} = {steps_of_rows(round(rows.centre), round(batch), epochs):,} steps"
         found.append(_judge(stage, formula, implied, rows, how, batch, (span, fact.span, place), claims))
     return found or [absent("No stage states both its steps and its effective batch.")]
 
@@ -117,6 +118,11 @@ def _judge(
         return passed(f"{words}; a filter that drops {drop} of them reconciles the two.", *spans, claims=claims)
     other = batch * rows.centre / implied.centre
     hint = f"an effective batch of about {other:.3g} would agree"
+    times = round(rows.centre / implied.centre)
+    if times > 1 and (rows / batch).meets(implied.widened(batch) / (batch / times)):
+        hint = (
+            f"{times} x {batch:g} = {times * batch:g} would agree: {times} devices, or as much accumulation, left out"
+        )
     if most > 0 and not is_preference(stage):
         return unknown(f"{words}: packing or a filter may explain fewer; {hint}.", *spans, claims=claims)
     if 0 < most <= 0.25:

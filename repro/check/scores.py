@@ -199,6 +199,9 @@ def one_scale(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     if not pairs:
         return [absent("No score stands in both the front matter and the text.")]
     for claim, others in pairs:
+        if _metric(claim.metric) in {"wer", "cer"}:
+            # boards of speech models take percent, trainers print fractions: both are the rule in their place
+            continue
         for other in others:
             if (
                 not _same(claim, other)
@@ -212,4 +215,6 @@ def one_scale(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
                 return [failed(f"{words}: a factor of 100.", claim.span, other.span, claims=(claim.id, other.id))]
     if any(_same(claim, o) for claim, others in pairs for o in others):
         return [passed("Front matter and text use one scale.", pairs[0][0].span)]
+    if all(_metric(claim.metric) in {"wer", "cer"} for claim, _ in pairs):
+        return [unknown("Error rates may be fractions in one place and percentages in the other.", pairs[0][0].span)]
     return [unknown("The scores of front matter and text are not the same figures.", pairs[0][0].span)]

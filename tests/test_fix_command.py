@@ -114,3 +114,46 @@ def test_what_cannot_be_meant_is_refused(card: Path, words: tuple[str, ...], tol
     assert done.returncode == 2
     assert told in done.stderr
     assert card.read_bytes() == CARD
+
+
+def test_front_matter_that_the_body_states_is_put_in_before_its_closing_line(tmp_path: Path) -> None:
+    before = (
+        b"---\r\nlicence: mit\r\nlanguage: english\r\n---\r\n# Kestrel letters\r\n\r\n"
+        b"This model is a fine-tuned version of [aviary/kestrel-base](https://huggingface.co/aviary/kestrel-base) on "
+        b"letters.\r\n"
+    )
+    after = (
+        before.replace(b"licence:", b"license:")
+        .replace(b"english", b"en")
+        .replace(b"\r\n---\r\n# ", b"\r\nbase_model: aviary/kestrel-base\r\n---\r\n# ")
+    )
+    card = tmp_path / "card.md"
+    card.write_bytes(before)
+    done = repro("check", "--fix", "--fail-on", "never", "card.md", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert card.read_bytes() == after
+    assert b"3 fixes made: R121 on line 2, R126 on line 3, R127 on line 7" in done.stderr
+
+
+BULK = ROOT.parent / "shared" / "corpus" / "cards"
+
+
+@pytest.mark.skipif(not BULK.is_dir(), reason="the corpus is not here")
+def test_every_fix_of_a_real_card_mends_it_and_stays_mended() -> None:
+    from repro.check.checker import run_checks
+    from repro.evidence import Evidence
+    from repro.mend import Look, mend
+    from repro.read.reader import read
+
+    def look(data: bytes) -> Look:
+        _, spec = read(data, "card.md")
+        return Look(run_checks(spec, Evidence()), spec.problems)
+
+    for place in sorted(BULK.glob("*.md")):
+        data = place.read_bytes()
+        once = mend(data, look)
+        if once.changed:
+            assert mend(once.data, look).data == once.data, place.name
+            assert not {(f.code, f.message) for f in once.fixed} & {
+                (f.code, f.message) for f in once.look.findings if f.outcome == "fail"
+            }, place.name

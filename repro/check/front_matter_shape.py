@@ -74,7 +74,10 @@ _CODES = {
 """ISO 639-1."""
 _NOT_WRONG = ("blank lines stand before", "YAML alias", "YAML tag", "nested deeper", "larger than")
 """What the Hub may read and this program does not."""
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_REPOSITORY = re.compile(
+    r"(?!.*(?:\.\.|--|[.-](?:/|$)))(?!.*/checkpoint-\d+$)[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{1,95}"
+)
+"""A name that a Hub could have given; not a folder that a trainer wrote, which the Trainer's cards link like one."""
 
 
 def front_keys(spec: Spec) -> Iterator[tuple[int, str, str]]:

@@ -151,7 +151,9 @@ def harness_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [passed(f"{words}, though not beside every score.", said[0].span, bare[0].span, claims=ids)]
     if search(
         spec,
-        re.compile(r"\bevaluat(?:ed|ion)\b.{0,80}https?://|\breproduc|\bfrom (?:the )?paper\b", re.IGNORECASE),
+        re.compile(
+            r"\bevaluat(?:ed|ion)\b.{0,80}https?://|\breproduc|\b(?:from|in|see) (?:the |our )?paper\b", re.IGNORECASE
+        ),
         body_only=True,
     ):
         return [

@@ -171,7 +171,9 @@ def stage_has_hyperparameters(spec: Spec, evidence: Evidence) -> Iterable[Observ
         elif stage.span is None or not (stage.base.known or is_sft(stage) or is_preference(stage)):
             found.append(unknown(f"{stage.name}: only hinted at; no hyperparameter could be read."))
         elif last or any(_describes(p, stage) for p in evidence.parents):
-            found.append(failed(f"{stage.name}: no hyperparameter is stated.", stage.span))
+            found.append(
+                failed(f"{stage.name}: no learning rate, batch size or length of training is stated.", stage.span)
+            )
         else:
             made = stage.produces.value or "the model it made"
             found.append(

@@ -26,7 +26,9 @@ _TOLD = (
     "chat format", "chatml", "alpaca format", "vicuna format", "conversational", "v1/chat", "instruction format",
 )  # fmt: skip
 _PREFIXED = re.compile(r"llama|mi[sx]tral|gemma|vicuna|zephyr", re.IGNORECASE)
-_TALKS = re.compile(r"(?:^|[-_ .])(?:chat|instruct|assistant)(?=$|[-_ .\d])|\d[bm]-it(?=$|[-_])", re.IGNORECASE)
+_TALKS = re.compile(r"(?:^|[-_ .])(?:chat|instruct|assistant)(?=$|[-_ .\d])|\db-it(?=$|[-_])", re.IGNORECASE)
+_LONGEST_NAME = 4
+"""Words of a title that is a name, and no sentence."""
 _TEMPLATE_SCORED = re.compile(
     r"--apply[_-]chat[_-]template\b|\bapply_chat_template[:=] ?true\b"
     r"|\b(?:evaluat|scor|benchmark|measur)\w*.{0,80}\bchat[- ]template\b"
@@ -151,7 +153,8 @@ def prompt_format_told(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Fix: Show one prompt as the tokenizer's template writes it, or code with apply_chat_template.
     Sources: https://huggingface.co/docs/transformers/chat_templating; https://github.com/EleutherAI/lm-evaluation-harness/issues/1262
     """
-    names = [n for n in (title(spec.text), spec.model_id.rpartition("/")[2]) if _TALKS.search(n)]
+    named = (title(spec.text), spec.model_id.rpartition("/")[2])
+    names = [n for n in named if len(n.split()) <= _LONGEST_NAME and _TALKS.search(n)]
     task = spec.get("pipeline_tag").value
     if not names or (task is not None and task != "text-generation") or is_packed(spec):
         return [absent("Neither name nor title says that the model is talked to.")]

@@ -79,7 +79,7 @@ def results_as_text(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [failed("The results are shown as pictures only.", at(spec, picture[0]), at(spec, picture[1]))]
 
 
-@check("R531", "metric-named", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R531", "metric-named", severity=Severity.LOW, confidence=Severity.MEDIUM)
 def metric_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A score says which of a benchmark's metrics it is
 

@@ -44,7 +44,7 @@ def place(span: Span | None, spec: Spec, lines: tuple[str, ...]) -> Place | None
     if span.source != spec.source or not span.line:
         return Place(str(span), 0, "")
     label = f"line {span.line}" if span.end_line <= span.line else f"lines {span.line}–{span.end_line}"
-    quote = short(lines[span.line - 1], 120) if span.line <= len(lines) else ""
+    quote = short(lines[span.line - 1][:MAX_LINE], 120) if span.line <= len(lines) else ""
     return Place(label, span.line if span.line <= min(len(lines), MAX_LINES) else 0, quote)
 
 

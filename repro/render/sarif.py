@@ -24,6 +24,8 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note", Severity.INFO: "note"}
 
 CLAIM_RULE = "claim-differs"
+MOST_QUOTED = 4000
+"""Characters of one place that are repeated: a hostile card is ten megabytes in one line that many findings quote."""
 
 Json = dict[str, Any]
 
@@ -87,8 +89,9 @@ class _Place:
                 # Spans include their last column; SARIF's endColumn is the one after it.
                 region["startColumn"] = self._units(span.line, span.column - 1) + 1
                 region["endColumn"] = self._units(last, span.end_column) + 1
-            if own and span.line <= len(self.lines):
-                region["snippet"] = {"text": clean("\n".join(self.lines[span.line - 1 : last]))}
+            quoted = self.lines[span.line - 1 : last] if own else ()
+            if quoted and sum(map(len, quoted)) <= MOST_QUOTED:
+                region["snippet"] = {"text": clean("\n".join(quoted))}
             place["region"] = region
         return {"physicalLocation": place}
 
@@ -100,7 +103,8 @@ class _Place:
         return len(before.encode("utf-16-le", "surrogatepass")) // 2 + characters - len(before)
 
     def quoted(self, spans: Iterable[Span]) -> str:
-        return "\n".join(self.lines[s.line - 1] if 0 < s.line <= len(self.lines) else "" for s in spans)
+        lines = self.lines
+        return "\n".join(lines[s.line - 1][:MOST_QUOTED] if 0 < s.line <= len(lines) else "" for s in spans)
 
 
 class _Log:

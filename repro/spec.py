@@ -118,6 +118,13 @@ KEYS: dict[str, str] = {
     "lora_bias": "none, all or lora_only",
     "load_in_4bit": "true or false",
     "load_in_8bit": "true or false",
+    "quant_method": "bitsandbytes, gptq, ...: of the frozen base under an adapter",
+    "llm_int8_threshold": "",
+    "llm_int8_enable_fp32_cpu_offload": "true or false",
+    "llm_int8_has_fp16_weight": "true or false",
+    "bnb_4bit_quant_type": "fp4, nf4",
+    "bnb_4bit_use_double_quant": "true or false",
+    "bnb_4bit_compute_dtype": "",
     # --- a merge, which is a stage without training
     "merge_method": "linear, slerp, ties, dare_ties, model_stock, ...",
     "merge_model": "a model that goes into a merge",

@@ -20,6 +20,7 @@ _SETTING = re.compile(
 )
 _FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)")
 _SWITCH = re.compile(r"--(bf16|fp16|tf32|gradient_checkpointing|packing|load_in_4bit|load_in_8bit)(?=\s*(?:--|\\|$))")
+_FLAGS = re.compile(r"\.py\b[^#]{0,3000}?\s--(?:learning_rate|num_train_epochs)\b")
 _CALLS = re.compile(
     r"\b(?:Seq2Seq)?(?:TrainingArguments|(?:SFT|DPO|ORPO|KTO|CPO|GRPO|PPO|Reward)(?:Config|Trainer)|LoraConfig|"
     r"get_peft_model|UnslothTrainingArguments)\s*\("
@@ -33,7 +34,11 @@ _MEMBER = re.compile(
 )
 _CONFIG = re.compile(r"(?m)^(?:base_model|model_name_or_path|sequence_len|micro_batch_size|lora_r|adapter)\s*:")
 _NO_YAML = frozenset(("python", "py", "python3", "bibtex", "diff"))
-_OTHERS = frozenset(("pad_to_sequence_len", "flash_attention", "deepspeed"))
+_OTHER_WORDS = (
+    "pad_to_sequence_len flash_attention deepspeed early_stopping_patience evals_per_epoch saves_per_epoch doc_stride "
+    "fan_in_fan_out modules_to_save"
+)
+_OTHERS = frozenset(_OTHER_WORDS.split())
 """Settings of a recipe that no term is for and that change what is trained or how fast."""
 _DATA = frozenset(("dataset", "dataset_name", "train_dataset", "dataset_mixer"))
 Pair = tuple[int, str, str]
@@ -46,6 +51,8 @@ def read_settings(doc: Document) -> Gathered:
         if block.kind is BlockKind.CODE and len(block.text) < 60_000:
             if block.language in _NO_YAML or "(" in block.text:
                 found.extend(_arguments(doc, index, block))
+            if block.language in _NO_YAML and _FLAGS.search(block.text):
+                found.extend(_settings(doc, index, block))
             if block.text.lstrip()[:1] == "{" and '":' in block.text:
                 found.extend(_members(doc, index, block))
             elif block.language not in _NO_YAML and "merge_method" not in block.text:
@@ -75,7 +82,17 @@ def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
         elif not bare.lstrip().startswith(("#", "//", "{", "-")) and (match := _SETTING.match(bare)):
             value = re.sub(r"\s+#.*$", "", match["value"]).strip("\"',")
             pairs.append((first + offset, match["label"].strip("\"'"), value))
-    return _statements(doc, index, pairs)
+    made = _statements(doc, index, pairs)
+    return [*made, *_flagged(block, pairs)] if made else []
+
+
+def _flagged(block: Block, pairs: list[Pair]) -> Iterator[Statement]:
+    """The model that a command starts from, by its repository's name."""
+    for line, label, value in pairs:
+        if label == "model_name_or_path" and "$" not in value and re.fullmatch(r"[\w-]+(?:/[\w.-]+)?", value):
+            why = "" if "/" in value else "a name, not a repository"
+            span = Span(block.span.source, line, line)
+            yield Statement("base_model", value, span, value, None, why, "", label, "code")
 
 
 def _statements(doc: Document, index: int, pairs: list[Pair]) -> list[Statement]:

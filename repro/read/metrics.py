@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from repro.card import BlockKind, Cell, Span, Table
 from repro.number import Number
-from repro.read.document import Document, stage_in
+from repro.read.document import Document, hub_id, stage_in
 from repro.read.names import SPELLINGS
 from repro.read.parameters import precisions_in
 from repro.read.statement import Gathered, Memory, Reading
@@ -92,7 +92,7 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
     others = [
         i
         for i, h in enumerate(heads)
-        if i not in shown and h and h not in SPELLINGS and not re.search(r"\bloss\b", h)
+        if i not in shown and h and (h not in SPELLINGS or h == "precision") and not re.search(r"\bloss\b", h)
         if not _OTHER_RUN.search(table.header[i].text)
     ]
     for column in (*losses, *others):
@@ -106,6 +106,8 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
         decimal_comma = any("," in row[column].text and not _grouped(row[column].text) for row in table.rows[:200])
         for row in table.rows:
             cell = row[column]
+            if any(hub_id(link)[0] == "model" and not doc.is_own_name(hub_id(link)[1]) for link in row[0].links):
+                continue  # another model's row
             step_number = number(row[step].text) if step is not None else None
             epoch_number = number(row[epoch].text) if epoch is not None else None
             step_value = as_int(step_number) if step_number else None

@@ -111,6 +111,13 @@ _SPELLINGS: dict[str, str] = {
     "lora layers|modules targeted|targeted modules",
     "lora_target_linear": "lora target linear",
     "lora_bias": "lora bias|bias",
+    "quant_method": "quant method",
+    "llm_int8_threshold": "llm int8 threshold",
+    "llm_int8_enable_fp32_cpu_offload": "llm int8 enable fp32 cpu offload",
+    "llm_int8_has_fp16_weight": "llm int8 has fp16 weight",
+    "bnb_4bit_quant_type": "bnb 4bit quant type",
+    "bnb_4bit_use_double_quant": "bnb 4bit use double quant",
+    "bnb_4bit_compute_dtype": "bnb 4bit compute dtype",
     "load_in_4bit": "load in 4bit|load in 4 bit",
     "load_in_8bit": "load in 8bit|load in 8 bit",
     "merge_method": "merge method|merging method|merge algorithm",
@@ -163,6 +170,8 @@ TRAINING_WORDS = (
     "total_eval_batch_size eval_steps save_steps val_set_size distributed_type train_tokens min_learning_rate "
     "min_lr_ratio dropout neftune_alpha group_by_length tf32 adapter lora_r lora_alpha lora_dropout "
     "lora lora_target_modules lora_target_linear lora_bias load_in_4bit load_in_8bit "
+    "quant_method llm_int8_threshold llm_int8_enable_fp32_cpu_offload llm_int8_has_fp16_weight bnb_4bit_quant_type "
+    "bnb_4bit_use_double_quant bnb_4bit_compute_dtype "
     "merge_method merge_model merge_weight merge_density merge_epsilon merge_lambda merge_t merge_normalize "
     "merge_int8_mask merge_gamma merge_rescale merge_select_topk"
 )
@@ -172,6 +181,9 @@ TRAINING = frozenset(TRAINING_WORDS.split())
 TELLING = TRAINING - {"precision", "seed", "max_seq_length", "chat_template", "dataset_rows", "dataset_split", "bf16",
                       "fp16", "total_steps", "framework_commit", "dataset_fraction", "beta", "batch_size",
                       "num_devices", "adapter", "lora", "dropout", "lora_bias", "load_in_4bit", "load_in_8bit",
+                      "quant_method", "llm_int8_threshold", "llm_int8_enable_fp32_cpu_offload",
+                      "llm_int8_has_fp16_weight", "bnb_4bit_quant_type", "bnb_4bit_use_double_quant",
+                      "bnb_4bit_compute_dtype",
                       "train_tokens", "tf32", "merge_method", "merge_model", "merge_weight",
                       "merge_density", "eval_batch_size", "val_set_size", "eval_steps"}  # fmt: skip
 """Training keys that no other part of a card uses: two of them make a table one of hyperparameters."""

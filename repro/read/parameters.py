@@ -24,7 +24,10 @@ _EITHER_WORDS = "num_epochs beta eval_steps save_steps val_set_size"
 _EITHER = frozenset(_EITHER_WORDS.split())
 NUMERIC = _INTEGERS | _FLOATS | _EITHER | {"lora_r", "lora_alpha"}
 """Keys whose values are numbers."""
-_BOOLEANS_WORDS = "gradient_checkpointing packing load_in_4bit load_in_8bit lora_target_linear group_by_length tf32"
+_BOOLEANS_WORDS = (
+    "gradient_checkpointing packing load_in_4bit load_in_8bit lora_target_linear group_by_length tf32 "
+    "llm_int8_enable_fp32_cpu_offload llm_int8_has_fp16_weight bnb_4bit_use_double_quant"
+)
 _BOOLEANS = frozenset(_BOOLEANS_WORDS.split())
 _PRECISIONS = (
     ("bf16", r"\b(?:bf16|bfloat16|brain float)\b"),

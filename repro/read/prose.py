@@ -26,6 +26,7 @@ _OTHERS = re.compile(
     r"unlike|compared|instead|inference|generat\w+|sampl(?:ing|ed) with|evaluat\w+|benchmark\w*|other models?|teacher|"
     r"previous|earlier|future|merg(?:e|ed|es|ing)|plan(?:ned)?|will be|tried|experiment\w*)\b"
 )
+_OWN = re.compile(r"\b(?:[Tt]h(?:e|is) model|[Ii]t) was (?:then )?(?:fine-?tuned|trained) for \d")
 _SHARE = re.compile(
     r"(?<![\w.,<>≤≥~–-])(?<![<>≤≥~]\s)(?<!to )"
     r"((?:(?:about|approximately|around|roughly|nearly)\s)?\d+(?:\.\d+)?\s?%)\s+(?:(?:random|uniform|stratified|uniformly|randomly)\s+)*"
@@ -44,6 +45,7 @@ _INITIALLY = re.compile(r"(?i)\b(?:initially|first) (?:supervised )?fine-?tuned\
 _BASE = re.compile(
     r"(?i)\b(?:fine-?tuned?|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned|initiali[sz]ed)\s+(?:\w+\s+){0,3}?"
     r"(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+(?:the\s+)?(?:base\s+model\s+|pre-?trained\s+)?$"
+    r"|\bthis model is based on\s+(?:the\s+)?$"
 )
 _TUNED_AFTER = re.compile(r"(?i)\)?\s*(?:model\s+)?fined?-?tuned\s+(?:on|with|for)\b")
 _TUNED_BEFORE = re.compile(

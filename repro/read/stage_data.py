@@ -21,7 +21,11 @@ _NAMED = (
     r"(?:[ -](?:[Ii]nstruct|[Bb]ase|[Cc]hat|[Ii]t|[Hh]f|v\d[\d.]*)(?![A-Za-z]))*)"
     r"(?! ?(?:tokens?|examples?|rows|samples|words|data))"
 )
-_TUNED = re.compile(r"\bThis (?P<name>[a-z][\w./]{0,40}-[\w./-]{1,60}) model was fine-?tuned (?:for|on)\b")
+_TUNED = re.compile(
+    r"\bThis (?:(?P<name>[a-z][\w./]{0,40}-[\w./-]{1,60}) model was fine-?tuned (?:for|on)\b"
+    r"|(?:\w+ )?model is based on the (?P<base>[a-z][\w./]{0,40}-[\w./-]{1,60}) model\b)"
+)
+_MARK = re.compile(r"model (?:was fine|is based on)")
 _SIZED = re.compile(r"\d[Bb](?![A-Za-z0-9])")
 _NO_NAME = frozenset(("", "unknown", "none", "custom", "private", "following"))
 _BASES = (
@@ -100,16 +104,16 @@ def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
     if doc.card.front_matter.get("base_model") or any(s.key == "base_model" for s in gathered.statements):
         return Gathered()
     sized = not all(doc.words.lacks(pattern) for pattern in _BASES)
-    if gathered.parts or not (sized or "model was fine" in doc.card.text):
+    if gathered.parts or not (sized or _MARK.search(doc.card.text)):
         return Gathered()
     found: dict[str, Statement] = {}
     for block in doc.blocks:
         if block.kind not in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM) or len(block.text) > 5000:
             continue
         patterns = _BASES if sized and _SIZED.search(block.text) else ()
-        for pattern in (*patterns, _TUNED) if "model was fine" in block.text else patterns:
+        for pattern in (*patterns, _TUNED) if _MARK.search(block.text) else patterns:
             for match in pattern.finditer(block.text):
-                name = match["name"].strip()
+                name = (match["name"] or match["base"]).strip()
                 if not doc.is_own_name(name) and fold(name) not in fold(doc.title):
                     place = doc.locate(block.span, name)
                     why = "a name, not a repository"

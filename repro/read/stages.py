@@ -78,7 +78,8 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
         if not numbered or unhinted:
             drafts[method] = _Draft(method)
     if set(drafts) == {"pretraining"} and _tuned_apart(gathered):
-        drafts[stem] = _Draft(stem)
+        method = "fine-tuning"
+        drafts[method] = _Draft(method)
     if not drafts and (structured or gathered.readings or _says_trained(doc, gathered)):
         drafts[stem] = _Draft(stem)
     elif not method and unhinted and not gathered.parts and not any(h for h in hints if not h.startswith("#")):

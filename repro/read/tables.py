@@ -109,7 +109,8 @@ def _value_columns(doc: Document, header: tuple[Cell, ...], header_is_row: bool)
 def _by_columns(doc: Document, index: int, table: Table) -> list[Statement]:
     """A table whose header names parameters, with one row a training (or the row of this model)."""
     terms = [term(cell.text) for cell in table.header]
-    if sum(bool(t and t[0] in TELLING) for t in terms) < 2 or not table.rows:
+    telling, training = (sum(bool(t and t[0] in keys) for t in terms) for keys in (TELLING, TRAINING))
+    if not table.rows or (telling < 2 and (not telling or training < 3)):
         return []
     first = fold(table.header[0].text)
     rows = list(enumerate(table.rows, start=1))
@@ -134,7 +135,7 @@ def _unknown(label: Cell, cell: Cell, stage: str) -> Statement:
     key = fold(label.text).replace(" ", "_")[:60]
     value = None if left_open(cell.text) else plain_value(read) if read and not read.unit else cell.text
     why = "left open on the card" if value is None else "not a term this reader knows"
-    return Statement(key, cell.raw, cell.span, value, read, why, stage, label.text, "table", cell, known=False)
+    return Statement(key, cell.text, cell.span, value, read, why, stage, label.text, "table", cell, known=False)
 
 
 def statements(doc: Document, key: str, label: str, cell: Cell, stage: str, medium: str = "table") -> list[Statement]:

@@ -21,11 +21,21 @@ _FINE_TUNED = re.compile(
 )
 
 
+_CONTINUED = re.compile(r"(?i)\bcontinu(?:al|ed|ous)(?:ly)? pre-?train")
+_PRETRAINED = re.compile(r"(?i)\bpre-?train(?:ed|ing)\b(?!\()")
+_TUNED = re.compile(r"(?i)\bfine-?tuned\b")
+
+
 def unnamed(doc: Document, gathered: Gathered) -> str:
     """What to call a stage whose method the card does not name: fine-tuning where it starts from a model."""
     said = any(s.key == "base_model" for s in gathered.statements) or "base_model" in doc.card.front_matter
     named = said or (not doc.words.lacks(_FINE_TUNED) and _told(doc))
-    return "fine-tuning" if named else "training"
+    text = doc.card.text
+    if "rain" in text and _CONTINUED.search(text):
+        return "pretraining"
+    if named:
+        return "fine-tuning"
+    return "pretraining" if _PRETRAINED.search(text) and not _TUNED.search(text) else "training"
 
 
 def _told(doc: Document) -> bool:

@@ -15,12 +15,15 @@ _KEYS: dict[str, str] = {
     "tốc độ học|lernrate|taxa de aprendizado|อัตราการเรียนรู้",
     "per_device_batch_size|batch_size|effective_batch_size": "batch size|batch|batchsize|training batch size|"
     "批次大小|批量大小|批大小|バッチサイズ|배치 크기|taille de lot|tamaño de lote|tamaño del lote|kích thước batch",
-    "per_device_batch_size": "train batch size|per device train batch size|per device batch size|micro batch size|"
+    "per_device_batch_size": "train batch size|per gpu train batch size|"
+    "per device train batch size|per device batch size|micro batch size|"
     "micro batch|per device batch|instantaneous batch size per device|batch size per device|batch size per gpu|"
     "per gpu batch size|micro batchsize",
-    "eval_batch_size": "eval batch size|per device eval batch size|validation batch size|evaluation batch size",
+    "eval_batch_size": "eval batch size|per gpu eval batch size|"
+    "per device eval batch size|validation batch size|evaluation batch size",
     "total_eval_batch_size": "total eval batch size",
-    "effective_batch_size": "total train batch size|global batch size|effective batch size|total batch size|"
+    "effective_batch_size": "total train batch size|tot batch size|"
+    "global batch size|effective batch size|total batch size|"
     "total train batch size w parallel distributed accumulation|batch size total|global batchsize|effective batch|"
     "total effective batch size|global train batch size|batch size effective",
     "effective_batch_tokens": "batch tokens|tokens per batch|batch size tokens|batch size in tokens|"
@@ -39,7 +42,8 @@ _KEYS: dict[str, str] = {
     "context length|seq length|seq len|max seq len|maximum sequence length|model max length|最大长度|最大序列长度|"
     "最大序列長度|最大シーケンス長|block size|max source length|longueur de sequence|context size|context window",
     "max_target_length": "max target length",
-    "lr_scheduler_type": "lr scheduler type|lr scheduler|learning rate scheduler|learning rate schedule|scheduler|"
+    "lr_scheduler_type": "lr scheduler type|learning rate scheduling strategy|"
+    "lr scheduler|learning rate scheduler|learning rate schedule|scheduler|"
     "learning rate decay|lr schedule|lr decay|lr decay style|schedule|schedule type|learning rate scheduler type|"
     "学习率调度|学习率调度器|学習率スケジューラ|스케줄러|planificador|planificateur",
     "min_learning_rate": "min learning rate|min lr|minimum learning rate|minimum lr|final learning rate|end lr",
@@ -48,7 +52,8 @@ _KEYS: dict[str, str] = {
     "lr scheduler warmup ratio|lr scheduler warmup steps|warmup steps|warm up steps|num warmup steps|"
     "number of warmup steps|预热比例|预热步数|ウォームアップ|ウォームアップステップ|lr warmup steps|warmup fraction",
     "warmup_tokens": "warmup tokens|lr warmup tokens",
-    "weight_decay": "weight decay|weigth decay|wd|权重衰减|重み減衰|加權衰減|가중치 감쇠|decaimiento de pesos",
+    "weight_decay": "weight decay|weight decay factor|"
+    "weigth decay|wd|权重衰减|重み減衰|加權衰減|가중치 감쇠|decaimiento de pesos",
     "optimizer": "optimizer|optim|optimiser|optimizer type|优化器|最適化|オプティマイザ|옵티마이저|optimiseur|"
     "optimizador",
     "adam_betas": "betas|adam betas|beta1 beta2|optimizer betas|β1 β2",
@@ -57,8 +62,11 @@ _KEYS: dict[str, str] = {
     "adam_epsilon": "adam epsilon|epsilon|eps|adam eps",
     "max_grad_norm": "max grad norm|gradient clipping|grad clip|gradient clip|clip grad|grad clipping|"
     "gradient clip val|grad norm clip|clip grad norm|max gradient norm|gradient clipping norm",
-    "precision": "precision|mixed precision|mixed precision training|training regime|dtype|training precision|bf16|"
-    "fp16|tf32|精度|data type|torch dtype|mixed precision type",
+    "precision|bf16": "bf16",
+    "precision|fp16": "fp16",
+    "tf32": "tf32",
+    "precision": "precision|mixed precision|mixed precision training|training regime|dtype|training precision|"
+    "floating point precisions|精度|data type|torch dtype|mixed precision type",
     "seed": "seed|random seed|随机种子|シード|시드|semilla|graine",
     "gradient_checkpointing": "gradient checkpointing|activation checkpointing",
     "packing": "packing|sample packing|sequence packing",
@@ -102,7 +110,7 @@ def folded(text: str) -> str:
 
 def squeezed(text: str) -> str:
     """Text without white space, case and Markdown's marks: how printed text is compared."""
-    return re.sub(r"[\s*`\"'_\\]+", "", unicodedata.normalize("NFKC", str(text))).lower()
+    return re.sub(r"[\s*`\"'_\\\[\]]+", "", unicodedata.normalize("NFKC", str(text))).lower()
 
 
 def keys_of(label: str) -> tuple[str, ...]:
@@ -128,10 +136,10 @@ def plain_number(printed: object) -> float | None:
         return float(f"1e{bare[1]}")
     if product := re.fullmatch(r"(?:\d+ ?[x*] ?)+\d+ ?= ?(\d+)(?: \w+)?", text):
         return float(product[1])
-    match = re.fullmatch(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([KMBT]?)\s*(%|[A-Za-z ]{0,16})", text)
+    match = re.fullmatch(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([kKMBT]?)\s*(%|[A-Za-z ]{0,16})", text)
     if match is None:
         return float(text.replace(",", ".")) if re.fullmatch(r"[-+]?\d+,\d+", text) else None
-    scale = {"": 0, "K": 3, "M": 6, "B": 9, "T": 12}[match[2]]
+    scale = {"": 0, "k": 3, "K": 3, "M": 6, "B": 9, "T": 12}[match[2]]
     return float(f"{float(match[1]) * 10**scale:.15g}")
 
 
@@ -151,9 +159,12 @@ def meaning(label: str, printed: str) -> Meant:
         if (end := re.search(r"\bto ([\d.]+e?-?\d*)$", low)) and float(end[1]):
             said["min_learning_rate"] = float(end[1])
         return keys, said
+    if keys == ("label_scope",) and low in ("true", "false"):
+        return keys, {"label_scope": "all_tokens" if low == "true" else "all_turns"}
     if "precision" in keys:
-        if low in ("true", "yes"):
-            return keys, {"precision": folded(label)}
+        if low in ("true", "yes", "false", "no"):
+            on = low in ("true", "yes")
+            return keys, {"precision": folded(label)} if on else {folded(label): False}
         found = next((form for form, *words in _FORMS if any(word in low for word in words)), None)
         return keys, {"precision": found} if found else {}
     if low in ("true", "false", "yes", "no"):
@@ -188,7 +199,7 @@ def _optimizer(low: str) -> dict[str, Any]:
 def same_value(expected: object, found: object) -> bool:
     """Whether two values are equal, numbers as numbers and words as words."""
     if isinstance(expected, bool) or isinstance(found, bool):
-        return expected is found
+        return folded(str(expected)) == folded(str(found))
     if isinstance(expected, (int, float)) and isinstance(found, (int, float)):
         return abs(expected - found) <= 1e-9 * max(abs(expected), abs(found))
     return folded(str(expected)) == folded(str(found))

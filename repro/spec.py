@@ -59,6 +59,10 @@ def missing(key: str, why: str = "the card does not say") -> AnyFact:
     return Fact(key=key, value=None, origin=Origin.MISSING, why=why)
 
 
+_SWITCHES = (
+    "group_by_length tf32 lora_target_linear load_in_4bit load_in_8bit llm_int8_enable_fp32_cpu_offload "
+    "llm_int8_has_fp16_weight bnb_4bit_use_double_quant merge_normalize merge_rescale merge_int8_mask"
+)
 KEYS: dict[str, str] = {
     # --- what a training stage needs; the word after the key is what the value is
     "learning_rate": "peak learning rate",
@@ -105,8 +109,6 @@ KEYS: dict[str, str] = {
     "min_lr_ratio": "learning rate at the end of the schedule, as a share of the peak",
     "dropout": "probability",
     "neftune_alpha": "NEFTune's noise",
-    "group_by_length": "true or false",
-    "tf32": "true or false: TF32 matrix products",
     "bf16": "false where a card says so; true is `precision`",
     "fp16": "false where a card says so; true is `precision`",
     "adapter": "lora, qlora, ...",
@@ -114,17 +116,12 @@ KEYS: dict[str, str] = {
     "lora_alpha": "scale; the update is multiplied by lora_alpha / lora_r",
     "lora_dropout": "probability",
     "lora_target_modules": "names of the layers that carry an adapter",
-    "lora_target_linear": "true or false: every linear layer carries an adapter",
     "lora_bias": "none, all or lora_only",
-    "load_in_4bit": "true or false",
-    "load_in_8bit": "true or false",
     "quant_method": "bitsandbytes, gptq, ...: of the frozen base under an adapter",
     "llm_int8_threshold": "",
-    "llm_int8_enable_fp32_cpu_offload": "true or false",
-    "llm_int8_has_fp16_weight": "true or false",
     "bnb_4bit_quant_type": "fp4, nf4",
-    "bnb_4bit_use_double_quant": "true or false",
     "bnb_4bit_compute_dtype": "",
+    **dict.fromkeys(_SWITCHES.split(), "true or false"),
     # --- a merge, which is a stage without training
     "merge_method": "linear, slerp, ties, dare_ties, model_stock, ...",
     "merge_model": "a model that goes into a merge",
@@ -134,9 +131,6 @@ KEYS: dict[str, str] = {
     "merge_lambda": "scale of the merged changes",
     "merge_t": "SLERP's place between the two models",
     "merge_gamma": "share of outlying changes dropped",
-    "merge_normalize": "true or false: weights are divided by their sum",
-    "merge_rescale": "true or false",
-    "merge_int8_mask": "true or false",
     "merge_select_topk": "share of the elements that SCE keeps",
     "framework": "open-instruct, trl, axolotl, ...",
     "framework_version": "",

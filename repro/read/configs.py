@@ -21,6 +21,8 @@ _SETTING = re.compile(
 _FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)")
 _SWITCH = re.compile(r"--(bf16|fp16|tf32|gradient_checkpointing|packing|load_in_4bit|load_in_8bit)(?=\s*(?:--|\\|$))")
 _FLAGS = re.compile(r"\.py\b[^#]{0,3000}?\s--(?:learning_rate|num_train_epochs)\b")
+_TUNED = re.compile(r"(?i)\bfine-?tuned\b")
+_REPOSITORY = re.compile(r"[\w-]+(?:/[\w.-]+)?")
 _CALLS = re.compile(
     r"\b(?:Seq2Seq)?(?:TrainingArguments|(?:SFT|DPO|ORPO|KTO|CPO|GRPO|PPO|Reward)(?:Config|Trainer)|LoraConfig|"
     r"get_peft_model|UnslothTrainingArguments)\s*\("
@@ -83,13 +85,23 @@ def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
             value = re.sub(r"\s+#.*$", "", match["value"]).strip("\"',")
             pairs.append((first + offset, match["label"].strip("\"'"), value))
     made = _statements(doc, index, pairs)
-    return [*made, *_flagged(block, pairs)] if made else []
+    return [*made, *_flagged(doc, block, pairs)] if made else []
 
 
-def _flagged(block: Block, pairs: list[Pair]) -> Iterator[Statement]:
-    """The model that a command starts from, by its repository's name."""
+def _flagged(doc: Document, block: Block, pairs: list[Pair]) -> Iterator[Statement]:
+    """The model that a command starts from, where the card says first of all that its own was fine-tuned.
+
+    Cards on other models show commands too: how to tune them further.
+    """
+    names = (fold(doc.title), fold(doc.card.name))
+    opening = next((b.text[:500] for b in doc.blocks if b.level == 0), "")
+    if not (_TUNED.search(doc.title) or _TUNED.search(opening)):
+        return
     for line, label, value in pairs:
-        if label == "model_name_or_path" and "$" not in value and re.fullmatch(r"[\w-]+(?:/[\w.-]+)?", value):
+        if label != "model_name_or_path" or not _REPOSITORY.fullmatch(value):
+            continue
+        tail = fold(value.rpartition("/")[2])
+        if not any(name == tail or name.endswith(f" {tail}") for name in names):
             why = "" if "/" in value else "a name, not a repository"
             span = Span(block.span.source, line, line)
             yield Statement("base_model", value, span, value, None, why, "", label, "code")

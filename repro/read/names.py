@@ -83,7 +83,8 @@ _SPELLINGS: dict[str, str] = {
     "chat_template": "chat template|chat format|chat template name",
     "effective_batch_tokens": "batch tokens|tokens per batch|batch size tokens|batch size in tokens|tokens per step|"
     "global batch size tokens|global batch tokens|total batch tokens|effective batch tokens",
-    "eval_batch_size": "eval batch size|per device eval batch size|validation batch size|evaluation batch size|"
+    "eval_batch_size": "eval batch size|per gpu eval batch size|"
+    "per device eval batch size|validation batch size|evaluation batch size|"
     "eval batch|eval batch size per device|val batch size",
     "total_eval_batch_size": "total eval batch size",
     "eval_steps": "eval steps|evaluation steps|eval interval|evaluation interval",

@@ -200,7 +200,10 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Liv
                 yield from _only(pattern, sentence, key, made)
     lowered = sentence.lower()
     terms = [term for term in live.terms if any(mark in lowered for mark in term[1])]
-    if not terms or doc.elsewhere(index) or "|" in sentence or _OTHERS.search(sentence):
+    if not terms or "|" in sentence or (doc.elsewhere(index) and not _OWN.search(sentence)):
+        return
+    # Under a heading of its own, pretraining is no other model's.
+    if _OTHERS.search(re.sub(r"\bpre-?training\b", "", sentence) if stage == "pretraining" else sentence):
         return
     if not (_TRAINED.search(sentence) or doc.about_training(index)):
         return

@@ -86,7 +86,7 @@ _KEYS: dict[str, str] = {
     "adapter": "adapter|finetuning type|peft type|fine tuning type|peft method",
     "load_in_8bit": "load in 8bit",
     "load_in_4bit": "load in 4bit",
-    "quantization": "quant method|quantization|quantization method",
+    "quantization": "quantization|quantization method",
     "dataset_rows": "num examples|number of examples|training examples|train examples|training samples|dataset size",
     "distributed_type": "distributed type",
     "tokens": "tokens|training tokens|total tokens|trained tokens|number of tokens",

@@ -192,3 +192,37 @@ def test_any_text_has_entries_within_it(text: str) -> None:
     for entry in entries(text):
         assert entry.path[-1] in lines[entry.line] or entry.path[-1] == "-"
         assert entry.value in lines[entry.line].replace("\t", "    ")
+
+
+COMMAND = "```python\npython run_squad.py \\\n  --model_name_or_path egg-base-cased \\\n  --learning_rate 3e-5 \\\n"
+FLAGS = "  --num_train_epochs 5 \\\n  --per_gpu_train_batch_size 24 --doc_stride 128\n```\n"
+
+
+def test_a_command_in_a_block_of_code_names_base_and_settings(spec_of: Reader) -> None:
+    spec = spec_of(f"# Egg fine-tuned on questions\n\n## Training\n\n{COMMAND}{FLAGS}")
+    (stage,) = spec.stages
+    assert stage.base.value == "egg-base-cased"
+    assert _values(stage) == {
+        "learning_rate": 3e-5,
+        "num_epochs": 5,
+        "per_device_batch_size": 24,
+        "doc_stride": "128",
+    }
+
+
+def test_a_command_that_tunes_the_cards_own_model_names_no_base(spec_of: Reader) -> None:
+    spec = spec_of(f"# nest/egg-base-cased\n\n## Fine-tuning\n\n{COMMAND}{FLAGS}")
+    assert not spec.get("base_model").known
+
+
+def test_bitsandbytes_settings(spec_of: Reader) -> None:
+    said = "The following `bitsandbytes` quantization config was used during training:"
+    bullets = (
+        "- quant_method: bitsandbytes\n- load_in_8bit: True\n- bnb_4bit_quant_type: fp4\n- llm_int8_threshold: 6.0\n"
+    )
+    spec = spec_of(f"---\nbase_model: nest/egg\n---\n# Tern\n\n## Training procedure\n\n{said}\n{bullets}")
+    (stage,) = spec.stages
+    expected: dict[str, object] = {
+        "quant_method": "bitsandbytes", "load_in_8bit": True, "bnb_4bit_quant_type": "fp4", "llm_int8_threshold": 6.0,
+    }  # fmt: skip
+    assert _values(stage) == expected

@@ -92,7 +92,7 @@ def test_pretraining_under_its_own_heading_is_a_stage(spec_of: Reader) -> None:
     spec = spec_of(f"# Heron\n\n{pre}\n{tune}")
     assert [(s.name, s.get("effective_batch_size").value) for s in spec.stages] == [
         ("pretraining", 256),
-        ("training", 16),
+        ("fine-tuning", 16),
     ]
 
 

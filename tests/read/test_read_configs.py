@@ -217,10 +217,8 @@ def test_a_command_that_tunes_the_cards_own_model_names_no_base(spec_of: Reader)
 
 def test_bitsandbytes_settings(spec_of: Reader) -> None:
     said = "The following `bitsandbytes` quantization config was used during training:"
-    bullets = (
+    bullets = "- quant_method: bitsandbytes\n- load_in_8bit: True\n- bnb_4bit_quant_type: fp4\n"
     bullets += "- llm_int8_threshold: 6.0\n"
-        "- quant_method: bitsandbytes\n- load_in_8bit: True\n- bnb_4bit_quant_type: fp4\n- llm_int8_threshold: 6.0\n"
-    )
     spec = spec_of(f"---\nbase_model: nest/egg\n---\n# Tern\n\n## Training procedure\n\n{said}\n{bullets}")
     (stage,) = spec.stages
     expected: dict[str, object] = {

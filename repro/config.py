@@ -58,7 +58,7 @@ def find(folder: Path) -> Path | None:
     for place in (start, *start.parents):
         for name in NAMES:
             file = place / name
-            if file.is_file() and (name != "pyproject.toml" or _speaks_of_repro(file)):
+            if os.path.isfile(file) and (name != "pyproject.toml" or _speaks_of_repro(file)):
                 return file
     return None
 

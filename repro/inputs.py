@@ -67,11 +67,21 @@ def find_inputs(
                 yield Input(name, Path(name).parent if stdin_filename else Path(), stdin())
             continue
         place = Path(word)
-        if place.is_dir():
+        try:
+            if not word:
+                raise CardError("no file is named", where="''", hint="give the path of a model card (a README.md)")
+            folder, there, link = place.is_dir(), place.exists(), place.is_symlink()
+        except CardError as error:
+            yield Refused(word, error)
+            continue
+        except OSError as error:  # a name too long, a folder that may not be entered
+            yield Refused(word, CardError(f"cannot be read: {error.strerror or error}", where=word))
+            continue
+        if folder:
             yield from _in_folder(word, seen)
-        elif place.is_symlink() and not place.exists():
+        elif link and not there:
             yield Refused(word, CardError("this link leads nowhere", where=word))
-        elif place.exists() or (found := _from(repository, word)) is None:
+        elif there or (found := _from(repository, word)) is None:
             if _new(place, seen):
                 yield Input(word, place.parent)
         elif isinstance(found, Refused):
@@ -111,7 +121,7 @@ def _in_folder(word: str, seen: set[object]) -> Iterator[Input | Refused | Walke
             if name.startswith(".") or not name.lower().endswith(".md"):
                 continue
             place = Path(folder, name)
-            if place.is_symlink() and not place.exists():
+            if place.is_symlink() and not os.path.exists(place):
                 found.append(Refused(str(place), CardError("this link leads nowhere", where=str(place))))
             elif not looks_like_a_card(place):
                 others += 1
@@ -150,6 +160,6 @@ def path_from_root(name: str) -> str:
     is in none. Code-scanning services look files up by it."""
     place = Path(os.path.abspath(name))
     for folder in place.parents:
-        if (folder / ".git").exists():
+        if os.path.exists(folder / ".git"):
             return place.relative_to(folder).as_posix()
     return Path(name).as_posix()

@@ -252,6 +252,17 @@ def test_a_folder_is_its_cards(check: Check, tmp_path: Path) -> None:
     assert check("models/a", "models/a/README.md", "models/a")[1].count("models/a/README.md:12") == 1
 
 
+@pytest.mark.parametrize("word", ["", "x" * 5000, "a\\b", "./org/name", "org/name.md", "~/card.md", "a/b/c"])
+def test_a_word_that_means_nothing_stops_no_other(check: Check, word: str) -> None:
+    Path("card.md").write_text(CONTRADICTION)
+    code, out, err = check(word, "card.md", "--offline")
+    assert code == 3
+    assert out.startswith("card.md:")
+    assert len([line for line in err.splitlines() if line.startswith("error: ")]) == 1
+    assert "Traceback" not in err
+    assert "a bug" not in err
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_what_may_not_be_read_is_told(check: Check) -> None:
     Path("closed.md").write_text(CONTRADICTION)

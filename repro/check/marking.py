@@ -16,7 +16,7 @@ from repro.vocabulary import vocabulary
 
 _FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})[ \t]*([^\n]*)$", re.MULTILINE)
 _NOWHERE = re.compile(
-    r"\[[^\]\n]{0,200}\]\((?:None|#?|https?://huggingface\.co/None|https?://|TODO|TBD|link|url|your[-_ ]\w+)\)"
+    r"\]\((?:None|#?|https?://huggingface\.co/None|https?://|TODO|TBD|link|url|your[-_ ]\w+)\)"
     r"|href=[\"'](?:None|#?|TODO)[\"']",
     re.IGNORECASE,
 )
@@ -83,8 +83,13 @@ def links_filled_in(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     hits = search(spec, _NOWHERE, body_only=True) if any(part in lower for part in _EMPTY) else []
     if not hits:
         return [passed("Every link has an address.")]
-    shown = listing([h.match.group(0)[:60] for h in hits], 3)
+    shown = listing([_whole_link(h.line, h.match.start(), h.match.end()) for h in hits], 3)
     return [failed(f"{plural(len(hits), 'link')} without an address: {shown}.", *(h.span for h in hits[:5]))]
+
+
+def _whole_link(line: str, start: int, end: int) -> str:
+    opened = line.rfind("[", max(0, start - 60), start)
+    return line[opened if opened >= 0 else start : end]
 
 
 @check("R634", "linked-files-exist", severity=Severity.LOW, needs=("card", "subject"))

@@ -36,7 +36,7 @@ def _set(words: str) -> frozenset[str]:
 _BASE = Need(
     "base_model", "model that training started from, or that there is none", 16,
     "From other starting weights no other figure of the card can come out.",
-    "nothing: there is no default for it", front=True,
+    "nothing: there is no default for it", front=True, parts=("from scratch", "random initiali", "randomly initiali"),
 )  # fmt: skip
 _DATA = Need(
     "datasets", "training data", 16,
@@ -47,6 +47,10 @@ _METHOD = Need(
     "method", "training method (SFT, DPO, ...)", 12,
     "The method decides the loss, and which further parameters there are.",
     "supervised fine-tuning, where the data has no pairs",
+    words=_set("sft dpo ppo grpo orpo kto rlhf simpo mlm clm"),
+    parts=("supervised fine", "instruction tun", "instruction-tun", "instruction fine", "language modeling",
+           "language modelling", "type: alpaca", "type: sharegpt", "type: chat_template",
+           "next token", "next-token", "preference optimi"),
 )  # fmt: skip
 _COMMON = (
     Need(

@@ -38,7 +38,7 @@ _ERROR = re.compile(
     r"±|\+/-|\bstderr\b|\bstandard (?:error|deviation)\b|\bconfidence interval\b|\bstd\b", re.IGNORECASE
 )
 _TASK_VERSION = re.compile(r"\|\s*version\s*\||\btask[- ]version\b|\bleaderboard[_ ]?v?2\b|\bv\d\.\d\b", re.IGNORECASE)
-_PICTURE = re.compile(r"!\[[^\]\n]{0,300}\]\(|<img\b", re.IGNORECASE)
+_PICTURE = re.compile(r"!\[|<img\b", re.IGNORECASE)
 _RESULTS_HEADING = re.compile(
     r"#{1,6}\s.{0,40}\b(?:results?|evaluations?|benchmarks?|performance|scores)\b", re.IGNORECASE
 )
@@ -72,7 +72,7 @@ def results_as_text(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             inside, heading = _RESULTS_HEADING.match(line) is not None, number
         elif inside and _PICTURE.search(line) and picture is None:
             picture = (heading, number)
-        elif inside and any(c.isdigit() for c in re.sub(r"\(.*?\)|https?:\S+", "", line)):
+        elif inside and any(c.isdigit() for c in re.sub(r"\([^()]*\)|https?:\S+", "", line[:1000])):
             return [unknown("The section of results has numbers that could not be read as scores.", at(spec, number))]
     if picture is None:
         return [absent("No section of results holds a picture.")]

@@ -9,7 +9,7 @@ from repro.check.frameworks import framework, framework_version
 from repro.check.lineage import is_preference, is_sft, stage_fact, stated_hyperparameters
 from repro.check.making import is_language_model, tags, title
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
-from repro.check.wording import says, search
+from repro.check.wording import says, search, text_lines
 from repro.evidence import Evidence
 from repro.finding import Observation, Persona, Severity, check
 from repro.spec import Spec
@@ -43,6 +43,8 @@ _LIBRARIES = (
 )
 _DECAYS = frozenset({"linear", "cosine", "polynomial", "inverse_sqrt", "cosine_with_restarts", "cosine_with_min_lr"})
 _METHODS = ("sft", "dpo", "ppo", "grpo", "kto", "orpo", "reward", "rlhf", "pretraining")
+_MOST_VERSIONS = 20
+"""Of one library: more are a list of something else."""
 ENOUGH = 5
 """Hyperparameters stated by a card that means to be complete."""
 
@@ -205,7 +207,7 @@ def one_version_each(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """
     found, looked = [], 0
     for key in _LIBRARIES:
-        facts = [f for f in spec.all(key) if f.known]
+        facts = [f for f in spec.all(key) if f.known][:_MOST_VERSIONS]
         values = list(dict.fromkeys(str(f.value) for f in facts))
         looked += len(facts)
         if len(values) < 2:
@@ -221,8 +223,8 @@ def one_version_each(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
 
 
 def _heading_above(spec: Spec, line: int) -> int:
-    lines = spec.text.split("\n", line)[:line]
-    return next((n for n in range(len(lines), 0, -1) if lines[n - 1].startswith("#")), 0)
+    lines = text_lines(spec)
+    return next((n for n in range(min(line, len(lines)), 0, -1) if lines[n - 1].startswith("#")), 0)
 
 
 @check("R447", "version-can-be-installed", severity=Severity.LOW, persona=Persona.AUDITOR)

@@ -68,8 +68,9 @@ def _result(metric: _Metric, place: Span, printed: str) -> Result | None:
     dataset = _mapping(dataset)
     name = name or _text(dataset, "name") or _text(dataset, "type") or _text(task, "name") or _text(task, "type")
     kind = _text(metric.metric, "type")
-    if not kind or fold(kind) == "unknown" or "/" in kind:
-        kind = _text(metric.metric, "name") or kind
+    # The name tells apart what has one type: "Test WER" and "Test WER (+LM)".
+    kind = _text(metric.metric, "name") or kind
+    kind = "" if fold(kind) == "unknown" else kind
     if metric.key != "value":
         kind = metric.key
     shots = _SHOTS_IN_NAME.search(name)

@@ -39,8 +39,10 @@ def cell_result(
         for which, part in enumerate(pair):
             tasks, metrics = task.split("/"), measure.split("/")
             names = (_half(tasks, which), metrics[which] if len(metrics) == 2 else measure)
-            if len(tasks) == 2 or len(metrics) == 2:
-                yield _made(names[0], names[1], part, number(part), cell, place, conditions, stage, "")
+            if len(tasks) != 2 and len(metrics) != 2:
+                yield _made(task, measure, cell.text, None, cell, place, conditions, stage, "")
+                return
+            yield _made(names[0], names[1], part, number(part), cell, place, conditions, stage, "")
         return
     read = score_number(cell.text)
     if read.number is None and not left_open(cell.text) and not re.match(r"[~≈<>≥≤]?\s?\d", cell.text):

@@ -22,12 +22,18 @@ from repro.read.values import fold, left_open, number
 from repro.spec import Fact, Origin
 
 ABOUT = re.compile(
-    r"(?i)\b(?:eval\w*|benchmarks?|results?|performance|scores?|leaderboard|metrics)\b|评测|评估|性能|結果|评价|評価|평가|성능|"
+    r"(?i)\b(?:eval\w*|benchmarks?|results?|performance|scores?|leaderboard|metrics|accuracy)\b|评测|评估|性能|結果|评价|評価|평가|성능|"
     r"évaluation|résultats|evaluaci[oó]n|resultados|đánh giá|ผลการ"
 )
 _DICTIONARY = re.compile(r"['\"]([A-Za-z][\w@ -]{0,40})['\"]\s*:\s*(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)(?=\s*[,}])")
 _ITEM = re.compile(r"^(?P<label>[^:：=\n]{1,70}?)\s*(?::|：|=|\s[–—-]\s)\s*(?P<value>\S.{0,80})$")
 _MAYBE = re.compile(r"[:：=–—].*\d")
+_LOSSES = frozenset(("loss", "eval_loss", "validation_loss", "train_loss"))
+_PLAINLY = re.compile(
+    r"^(?:(?:test|eval|validation|dev) )?(?:wer|cer|bleu|sacrebleu|rouge ?\w*|accuracy|f1(?: score)?)$"
+)
+"""Metrics that need no heading to say what they are."""
+_REMARK = re.compile(r"\s*\((?P<remark>[A-Za-z][^()]{1,60})\)$")
 _SUBJECT = (
     r"(?:\bit|\bthis (?:model|checkpoint|version|adapter)|\bthe (?:final |resulting |fine-?tuned )?model|"
     r"\bour model|\bwe)"
@@ -56,9 +62,14 @@ def _tells_of_scores(text: str) -> bool:
     return ABOUT.search(text) is not None
 
 
-def trainer_bullets(doc: Document, index: int, which: str) -> Iterator[Result | Reading]:
-    """The figures that generated cards list for the end of training: "- Loss: 0.3649"."""
+def trainer_bullets(doc: Document, index: int, which: str, several: bool = False) -> Iterator[Result | Reading]:
+    """The figures that generated cards list for the end of training: "- Loss: 0.3649".
+
+    `several` says that the card has such a list under more than one heading: then the heading tells them apart.
+    """
     split = "test" if which == "test" else "validation"
+    heading = next(iter(doc.path(doc.blocks[index])), "") if several else ""
+    task = f"{heading}, {which} set" if heading else f"{which} set"
     for block in doc.blocks[index + 1 : index + 61]:
         if block.kind is not BlockKind.LIST_ITEM:
             return
@@ -69,19 +80,18 @@ def trainer_bullets(doc: Document, index: int, which: str) -> Iterator[Result | 
         if printed.startswith("{") and len(printed) < 2000:
             for key, figure in _DICTIONARY.findall(printed):
                 place = doc.locate(block.span, figure)
-                yield Result(f"{which} set", fold(key).replace(" ", "_"), figure, place, number(figure), split=split)
+                yield Result(task, fold(key).replace(" ", "_"), figure, place, number(figure), split=split)
             continue
         read = number(printed)
         if read is None and not left_open(printed):
             continue
         span = doc.locate(block.span, printed)
         name = fold(label).replace(" ", "_")
-        if name == "loss":
-            yield Reading(
-                "eval_loss", printed, span, read, split="validation", why="" if read else "left open on the card"
-            )
-        elif read is not None:
-            yield Result(f"{which} set", name, printed, span, read, split=split)
+        if name in _LOSSES:
+            metric, of = ("loss", "train") if name == "train_loss" else ("eval_loss", "validation")
+            yield Reading(metric, printed, span, read, split=of, why="" if read else "left open on the card")
+        elif read is not None and not counts_something_else(label):
+            yield Result(task, name, printed, span, read, split=split)
 
 
 def list_result(doc: Document, index: int) -> Iterator[Result]:
@@ -98,9 +108,12 @@ def list_result(doc: Document, index: int) -> Iterator[Result]:
     if not benchmark and not measure and folded not in words:
         return
     about = about_scores(doc, index)
-    if not (benchmark or (about and (measure or folded in words))) or len(folded.split()) > 6:
+    plainly = _PLAINLY.match(folded) is not None and not doc.about_training(index)
+    if not (benchmark or plainly or (about and (measure or folded in words))) or len(folded.split()) > 6:
         return
     printed = match["value"].strip().rstrip(".,;")
+    remark = _REMARK.search(printed) if measure else None
+    printed = printed[: remark.start()] if remark else printed
     read = score_number(printed)
     if read.number is None or (benchmark and not about and not _may_be_score(printed)):
         return
@@ -110,12 +123,34 @@ def list_result(doc: Document, index: int) -> Iterator[Result]:
     if measure and parent is not None and not BENCHMARK.search(fold(parent.text)):
         parent = None
     task, metric = (label, "score") if not measure else (parent.text.rstrip(": ") if parent else "evaluation", label)
+    task = remark["remark"] if remark and task == "evaluation" else task
     task, named = metric_in(task)
     name, few = without_shots(task, block.span)
     own = few
     if read.error:
         own = (*own, Fact("stderr", read.error, Origin.STATED, read.error, block.span))
     yield Result(name or task, named or metric, printed, doc.locate(block.span, printed), read.number, own)
+
+
+def line_results(doc: Document, index: int) -> list[Result]:
+    """The scores of a paragraph of lines "metric: figure", with what is measured behind it in brackets."""
+    span = doc.blocks[index].span
+    if not 1 <= span.end_line - span.line <= 20 or not _this_models(doc, index):
+        return []
+    found: list[Result] = []
+    for line in range(span.line, span.end_line + 1):
+        match = _ITEM.match(bare_label(doc.lines[line - 1]))
+        if match is None or not PLAIN_METRIC.match(fold(match["label"])):
+            return []
+        value = bare_label(match["value"])
+        remark = _REMARK.search(value)
+        printed = (value[: remark.start()] if remark else value).strip()
+        read = score_number(printed).number
+        if read is None:
+            return []
+        place = doc.locate(Span(span.source, line, line), printed)
+        found.append(Result(remark["remark"] if remark else "evaluation", match["label"].strip(), printed, place, read))
+    return found
 
 
 def _may_be_score(printed: str) -> bool:

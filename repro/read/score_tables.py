@@ -17,6 +17,7 @@ from repro.read.score_words import (
     is_benchmark,
     metric_name,
     score_number,
+    task_and_metric,
 )
 from repro.read.statement import Result
 from repro.read.values import as_int, fold, number
@@ -24,14 +25,15 @@ from repro.spec import AnyFact
 
 _TASK = re.compile(
     r"^(?:tasks?|benchmarks?|benchmark name|bench|datasets?|eval(?:uation)?s?|tests?|task name|evaluation task|"
-    r"evaluation dataset|test ?set|eval set|test corpus|corpus|ne type|entity(?: type)?|tag|intent|emotion|subset|"
+    r"evaluation dataset|test ?set|eval set|test corpus|corpus|ne type|entity(?: type)?|type|tag|intent|emotion|subset|"
     r"split|subtask|category|class|label|language|lang|domain|任务|数据集|"
     r"基准|评测|タスク|ベンチマーク|벤치마크|tarea|tâche)$"
 )
 _METRIC = re.compile(r"^(?:metrics?|measure|score type|métrica|métrique|指标|指標|지표)$")
 _VALUE = re.compile(
     r"^(?:values?|scores?|results?|performance|accuracy|acc|acc norm|exact match|f1|win rate|reported|our score|"
-    r"final score|score %|valor|valeur|分数|スコア|점수|结果)$"
+    r"final score|score %|val|valid(?:ation)?|dev|eval|(?:val|validation|dev|test|eval(?:uation)?) set|"
+    r"valor|valeur|分数|スコア|점수|结果)$"
 )
 _SHOTS = re.compile(r"^(?:n[- ]?shots?|shots?|num few ?shots?|few ?shots?|fewshot|k shot)$")
 _VERSION = re.compile(r"^(?:task )?versions?$")
@@ -49,6 +51,10 @@ _BASE = re.compile(
 _TUNED = re.compile(
     r"^(?:(?:this )?(?:fine ?tuned?|finetuned|tuned|trained|merged|adapted)(?: model| score| value)?|"
     r"after(?: fine ?tuning| training)?)$"
+)
+_FAMILY = re.compile(
+    r"\b(?:\w*bert\w*|gpt\w*|\w*llama\w*|mistral|mixtral|m?t5|m?bart|xlm\w*|electra|qwen\w*|gemma|falcon|mpt|vicuna|"
+    r"claude|gemini|bloom\w*|opt|pythia|baseline|wav2vec2\w*|\d+b)\b"
 )
 _UNTOLD = "this table compares models, and which of them is this card's cannot be told: no score was taken from it"
 
@@ -79,10 +85,15 @@ class Sheet:
     def column(self, pattern: re.Pattern[str]) -> int | None:
         return next((i for i, head in enumerate(self.heads) if pattern.match(head)), None)
 
+    def links_here(self, cell: Cell) -> bool:
+        """Whether a cell links to this card's model, or is its address."""
+        links = (*cell.links, cell.text) if "/" in cell.text else cell.links
+        return any(self.doc.is_own_name(found) for kind, found in map(hub_id, links) if kind == "model")
+
     def ours(self, cell: Cell) -> bool:
         """Whether a cell names this card's model: by its name, by a link to it, or as "ours"."""
         name = cell.text
-        if any(self.doc.is_own_name(found) for kind, found in map(hub_id, cell.links) if kind == "model"):
+        if cell.links and self.links_here(cell):
             return True
         bare = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", name)
         if self.doc.is_own_name(name) or self.doc.is_own_name(bare) or _OURS.match(fold(bare)):
@@ -93,9 +104,12 @@ class Sheet:
 def table_results(sheet: Sheet) -> Iterator[Result]:
     """The scores of the card's own model in one table."""
     heads = sheet.heads
-    if not sheet.table.rows or any(_of_training(head) for head in heads):
+    if not sheet.table.rows:
         return
     task, metric, model = sheet.column(_TASK), sheet.column(_METRIC), sheet.column(_MODEL)
+    of_models = heads[0] == "" and metric is None and any(_is_model(sheet, row[0]) for row in sheet.table.rows)
+    if not (of_models or model == 0) and any(map(_of_training, heads)):
+        return
     if model in (task, metric):
         model = None
     rest = [i for i in range(len(heads)) if i not in (task, metric, model)]
@@ -103,17 +117,27 @@ def table_results(sheet: Sheet) -> Iterator[Result]:
     if len(values) != 1 and not (values and metric is None):
         values = [i for i in rest if _VALUE.match(heads[i])]
         values = values if len(values) == 1 else []
-    if values and (task is not None or metric is not None):
+    if of_models:
+        yield from _by_model_rows(sheet, task)
+    elif values and (task is not None or metric is not None):
         yield from _long(sheet, task, metric, model, values)
     elif values and heads[0] == "" and (len(values) > 1 or sheet.about):
         yield from _long(sheet, 0, None, model, values)
     elif model == 0:
         yield from _by_model_rows(sheet, task)
+    elif len(values) == 1 and all(PLAIN_METRIC.match(fold(row[0].text)) for row in sheet.table.rows):
+        yield from _long(sheet, 0, None, None, values)
     elif heads[0] in _LABELS and all(PLAIN_METRIC.match(fold(row[0].text)) for row in sheet.table.rows):
         for row in sheet.table.rows:
             for head, cell in zip(sheet.table.header[1:], row[1:]):
                 if head.text and not counts_something_else(head.text):
                     yield from cell_result(head.text, bare_label(row[0].text), cell, row[0], sheet.conditions)
+    elif (
+        len(sheet.table.rows) == 1 and (metric == 0 or not heads[0]) and _VALUE.match(fold(sheet.table.rows[0][0].text))
+    ):
+        for head, cell in zip(sheet.table.header[1:], sheet.table.rows[0][1:]):
+            if head.text and not counts_something_else(head.text):
+                yield from cell_result(head.text, "score", cell, head, sheet.conditions)
     elif task is not None or metric is not None or (heads[0] == "" and sheet.about):
         yield from _by_model_columns(sheet, task if task is not None else metric or 0, metric if task else None)
     elif values and len(sheet.table.rows) == 1 and all(_of_one(sheet, i, values) for i in range(len(heads))):
@@ -125,6 +149,12 @@ def table_results(sheet: Sheet) -> Iterator[Result]:
         yield from _one_row(sheet)
     elif sheet.about and heads[0] and sum(is_benchmark(row[0].text) for row in sheet.table.rows) >= 2:
         yield from _by_model_columns(sheet, 0, None)
+
+
+def _is_model(sheet: Sheet, cell: Cell) -> bool:
+    """Whether the label of a row is a model's name."""
+    linked = any(kind == "model" for kind, _ in map(hub_id, cell.links))
+    return linked or sheet.ours(cell) or _FAMILY.search(fold(cell.text)) is not None
 
 
 def _of_one(sheet: Sheet, column: int, values: list[int]) -> bool:
@@ -148,7 +178,7 @@ def _long(sheet: Sheet, task: int | None, metric: int | None, model: int | None,
     heads = sheet.heads
     if task is None and not sheet.about:
         return
-    of_data = task is not None and metric is None and heads[task] in ("dataset", "datasets", "split")
+    of_data = task is not None and metric is None and heads[task] in ("dataset", "datasets", "split", "type")
     if of_data and not sheet.about and not any(PLAIN_METRIC.match(heads[i]) for i in values):
         return
     shots, version, filtered = sheet.column(_SHOTS), sheet.column(_VERSION), sheet.column(_FILTER)
@@ -188,6 +218,8 @@ def _long(sheet: Sheet, task: int | None, metric: int | None, model: int | None,
             if metric is None and PLAIN_METRIC.match(heads[value]):
                 measure = bare_label(sheet.table.header[value].text)
             label = name
+            if metric is None and measure == "score" and PLAIN_METRIC.match(fold(name)):
+                label, measure = "evaluation", bare_label(name)
             if task is None:
                 if counts_something_else(measure):
                     continue
@@ -240,6 +272,8 @@ def _by_model_rows(sheet: Sheet, task: int | None) -> Iterator[Result]:
     if not (sheet.about or any(is_benchmark(heads[i]) or PLAIN_METRIC.match(heads[i]) for i in columns)):
         return
     own_rows = [row for row in sheet.table.rows if sheet.ours(row[0])]
+    if not own_rows:  # a column of addresses may tell
+        own_rows = [row for row in sheet.table.rows if any(map(sheet.links_here, row[1:]))]
     if len(own_rows) != 1:
         scored = any(score_number(row[i].text).number for row in sheet.table.rows[:3] for i in columns)
         sheet.untold = _UNTOLD if scored and len(sheet.table.rows) > 1 else ""
@@ -256,7 +290,8 @@ def _by_model_rows(sheet: Sheet, task: int | None) -> Iterator[Result]:
             name = row[task].text if task is not None else "evaluation"
             yield from cell_result(name or "evaluation", bare_label(label), cell, header[column], sheet.conditions)
         else:
-            yield from cell_result(label, metric_name(heads[column]), cell, header[column], sheet.conditions)
+            name, measure = task_and_metric(bare_label(label))
+            yield from cell_result(name, measure or metric_name(heads[column]), cell, header[column], sheet.conditions)
 
 
 def _one_row(sheet: Sheet) -> Iterator[Result]:
@@ -267,4 +302,5 @@ def _one_row(sheet: Sheet) -> Iterator[Result]:
         return
     for head, cell in zip(sheet.table.header, row):
         if cell.text and head.text and cell not in named and not counts_something_else(head.text):
-            yield from cell_result(head.text, metric_name(fold(head.text)), cell, head, sheet.conditions)
+            name, measure = task_and_metric(bare_label(head.text))
+            yield from cell_result(name, measure or metric_name(fold(head.text)), cell, head, sheet.conditions)

@@ -25,17 +25,20 @@ _BENCHMARKS = (
 BENCHMARK = re.compile(rf"\b(?:{_BENCHMARKS})\b")
 """A public benchmark's name, in folded text."""
 _METRICS = (
-    "accuracy|acc|acc norm|exact match|em|f1|f1 score|precision|recall|bleu|sacrebleu|rouge ?[\\w]*|perplexity|ppl|wer|"
-    "cer|map|mrr|auc|auroc|reward accuracy|preference accuracy|win rate|(?:macro|micro|weighted|binary)(?: avg)? (?:f1|"
-    "precision|recall)(?: score)?|f1 (?:macro|micro|weighted)|mse|rmse|mae|r2|mcc|matthews correlation|pearson|"
-    "pearsonr|spearman|spearmanr|chrf|chrf \\d|meteor|bertscore|pass \\d+|top 1|top 5|top 1 accuracy|top 5 accuracy|"
-    "stoi|sar|sdr|sir|si snr|pesq|uas|las|ter|cider|spice|bleurt|comet|chr f|chrf2?|f score|f measure|bleu \\d|exact|"
-    "validation accuracy|eval accuracy|micro avg f1|macro avg f1|r squared|kappa|hits \\d+|recall \\d+|precision \\d+|"
-    "map \\d+|mrr \\d+|ap|map50|accuracy top \\d|las f1|roc auc|pr auc|log loss|f beta|"
-    "ndcg(?: \\d+)?|iou|miou|dice|eer|der|bpb|bits per byte|balanced accuracy|test accuracy|sensitivity|specificity|"
-    "准确率|精确率|召回率|exactitud|précision|정확도|正解率"
+    "accuracy|acc|acc norm|exact match|em|f1|f1 score|precision|recall|bleu|sacrebleu|rouge ?[\\w]*|"
+    "perplexity|ppl|wer|cer|map|mrr|auc|auroc|reward accuracy|preference accuracy|win rate|"
+    "(?:macro|micro|weighted|binary)(?: avg)? (?:f1|precision|recall)(?: score)?|f1 (?:macro|micro|weighted)|"
+    "mse|rmse|mae|r2|mcc|matthews correlation|pearson|pearsonr|spearman|spearmanr|chrf|chrf \\d|meteor|"
+    "bertscore|pass \\d+|top 1|top 5|top 1 accuracy|top 5 accuracy|stoi|sar|sdr|sir|si snr|pesq|uas|las|ter|"
+    "cider|spice|bleurt|comet|chr f|chrf2?|f score|f measure|bleu \\d|exact|validation accuracy|"
+    "eval accuracy|micro avg f1|macro avg f1|r squared|kappa|hits \\d+|recall \\d+|precision \\d+|map \\d+|"
+    "mrr \\d+|ap|map50|accuracy top \\d|las f1|roc auc|pr auc|log loss|f beta|gen len|psnr|ssim|psnr ssim|"
+    "ndcg(?: \\d+)?|iou|miou|dice|eer|der|bpb|bits per byte|balanced accuracy|test accuracy|sensitivity|"
+    "specificity|准确率|精确率|召回率|exactitud|précision|정확도|正解率"
 )
-PLAIN_METRIC = re.compile(rf"^(?:test |overall )?(?:{_METRICS})(?: scores?)?$")
+PLAIN_METRIC = re.compile(
+    rf"^(?:(?:test|overall|eval|evaluation|predict|validation|val|dev|hasans|noans|best) )?(?:{_METRICS})(?: scores?)?$"
+)
 """The whole of a folded label is a metric's name."""
 _METRIC_WORD = re.compile(rf"\b(?:{_METRICS}|score|avg|mean|mc[12])\b")
 _METRIC_NAMES = (
@@ -46,9 +49,11 @@ _NO_SCORE = re.compile(
     r"\b(?:size|params?|parameters?|context|date|licen[cs]e|steps?|samples?|rows|tokens|time|latency|memory|v?ram|"
     r"throughput|speed|epochs?|learning rate|batch|gpus?|cost|price|downloads|vocab\w*|layers|heads|support|threshold|"
     r"rank|examples|sec|seconds|loss|lr|stderr|std|change|delta|diff\w*|improvement|version|hours?|runtime|count|"
-    r"n shots?|shots?|file|quant\w*|bits|links?|url|notes?|comments?|description|type|backbone|length|seed|"
-    r"cutoff|human|random|majority|released?|year|flops|dim\w*|per second|tok s)\b"
+    r"n shots?|shots?|file|quant\w*|bits|links?|url|notes?|comments?|description|type|backbone|length|len|seed|"
+    r"cutoff|human|random|majority|released?|year|flops|flos|thresh|dim\w*|per second|tok s)\b|^(?:\w+ )?total$"
 )
+_MEASURED = re.compile(r"\b(?:runtime|per second|samples|steps|flos|loss|epoch|memory)\b|^train ")
+"""What a trainer's file of results holds beside the scores."""
 _SHOTS_IN_LABEL = re.compile(
     r"(?i)[\s,]*\(?\b(\d{1,3})[- ]?shots?\b\)?|[\s,]*\((\d{1,3})(?:[- ]s)?\)[\s⬆⬇↑↓\ufe0f]*$"
     r"|[\s,]*\(?\b(zero|one|few)[- ]?shot\b\)?"
@@ -105,7 +110,7 @@ def is_benchmark(label: str) -> bool:
 def counts_something_else(label: str) -> bool:
     """Whether a label is of a size, a time, a parameter or the like, not of a score."""
     folded = fold(re.sub(r"\([^()]*\)", " ", label)) or fold(label)
-    if "_" in label or PLAIN_METRIC.match(folded) or BENCHMARK.search(folded):
+    if ("_" in label and not _MEASURED.search(folded)) or PLAIN_METRIC.match(folded) or BENCHMARK.search(folded):
         return False  # a harness's name for a task, a metric, a benchmark
     known = term(label)
     return (known is not None and known[0] in TRAINING) or _NO_SCORE.search(folded) is not None
@@ -129,6 +134,15 @@ def metric_in(label: str) -> tuple[str, str]:
     if match is None or not label[: match.start()].strip() or not _METRIC_WORD.search(fold(match.group(1))):
         return label, ""
     return label[: match.start()].strip(), match.group(1).strip()
+
+
+def task_and_metric(label: str) -> tuple[str, str]:
+    """A column's head as the benchmark and the metric that it ends with: "ImageNet top-1 accuracy"; else itself."""
+    words = label.split() if "(" not in label else []
+    for size in (3, 2, 1):
+        if len(words) > size and PLAIN_METRIC.match(fold(" ".join(words[-size:]))):
+            return " ".join(words[:-size]).rstrip(":,- "), " ".join(words[-size:])
+    return label, ""
 
 
 def without_shots(name: str, span: Span) -> tuple[str, tuple[AnyFact, ...]]:

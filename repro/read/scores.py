@@ -6,7 +6,7 @@ import re
 
 from repro.card import Block, BlockKind, Problem, Span, Table
 from repro.read.document import Document
-from repro.read.score_lists import about_scores, list_result, sentence_results, trainer_bullets
+from repro.read.score_lists import about_scores, line_results, list_result, sentence_results, trainer_bullets
 from repro.read.score_tables import Sheet, table_results
 from repro.read.statement import Gathered, Reading, Result
 from repro.read.text_tables import text_tables
@@ -17,7 +17,7 @@ _HARNESS = re.compile(
     r"(?i)\b(lm[- _]?eval(?:uation)?(?:[- _]harness)?|language model evaluation harness|eval(?:uation)? harness|olmes|"
     r"lighteval|helm|opencompass|evalplus)\b(?:\s*\(?v?(?:ersion\s*)?(\d+\.\d+(?:\.\d+)?))?"
 )
-_EVALUATION_SET = re.compile(r"(?i)achieves the following results on the (evaluation|test|validation) set")
+_EVALUATION_SET = re.compile(r"(?i)achieves the following results on (?:the )?(evaluation|test|validation) set")
 _LANGUAGES = frozenset(("", "text", "txt", "markdown", "md", "plaintext", "console", "bash", "sh", "shell"))
 MAX_ROWS = 400
 
@@ -28,6 +28,7 @@ def read_scores(doc: Document) -> Gathered:
     readings: list[Reading] = []
     problems: list[Problem] = []
     taken = 0
+    headed: set[tuple[str, ...]] = set()  # the headings above a trainer's lists, once there is one
     for index, block in enumerate(doc.blocks):
         if block.kind is BlockKind.TABLE and block.table is not None:
             results.extend(_table(doc, index, block.table, problems))
@@ -37,7 +38,8 @@ def read_scores(doc: Document) -> Gathered:
                 for table in text_tables(doc.lines, block.span.line, block.span.end_line, block.span.source):
                     results.extend(_table(doc, index, table, problems))
         elif (which := _trainers(block)) and index >= taken:
-            for result in trainer_bullets(doc, index, which):
+            several = len(headed) > 1 or (not headed and _several(doc, index, headed))
+            for result in trainer_bullets(doc, index, which, several):
                 (readings if isinstance(result, Reading) else results).append(result)  # type: ignore[arg-type]
             taken = index + 1
             while taken < len(doc.blocks) and doc.blocks[taken].kind is BlockKind.LIST_ITEM:
@@ -47,9 +49,20 @@ def read_scores(doc: Document) -> Gathered:
             results.extend(found)
             if found:
                 continue
+            if block.kind is BlockKind.PARAGRAPH and block.span.end_line > block.span.line and ":" in block.text:
+                found = line_results(doc, index)
+                results.extend(found)
+                if found:
+                    continue
             if block.kind is BlockKind.PARAGRAPH and " on " in block.text:
                 results.extend(sentence_results(doc, block))
     return Gathered(results=tuple(results), readings=tuple(readings), problems=tuple(problems))
+
+
+def _several(doc: Document, index: int, headed: set[tuple[str, ...]]) -> bool:
+    """Whether lists of a trainer stand under different headings, which are gathered in `headed`."""
+    headed.update(block.heading_path for block in doc.blocks[index:] if _trainers(block))
+    return len(headed) > 1
 
 
 def _trainers(block: Block) -> str:

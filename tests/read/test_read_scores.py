@@ -241,3 +241,46 @@ def test_a_repositorys_folder_names_the_model() -> None:
     text = "## Results\n\n| Model | MMLU |\n|---|---|\n| Egret | 1.5 |\n| heron-base | 2.5 |\n"
     assert rows(read(text.encode(), "models/lab/heron-base/README.md")[1]) == [("MMLU", "score", "2.5")]
     assert rows(read(text.encode(), "README.md")[1]) == []
+
+
+def test_rows_of_models_below_an_empty_head_are_not_tasks(spec_of: Reader) -> None:
+    table = "|  | accuracy | f1 | epochs |\n|---|---|---|---|\n| bert-base | 0.81 | 0.8 | 3 |\n"
+    spec = spec_of(f"# Heron-7B\n\n## Results\n\n{table}| Heron-7B | 0.91 | 0.9 | 3 |\n")
+    assert rows(spec) == [("evaluation", "accuracy", "0.91"), ("evaluation", "f1", "0.9")]
+    assert rows(spec_of(f"# Heron-7B\n\n## Results\n\n{table}| gpt-9 | 0.91 | 0.9 | 3 |\n")) == []
+
+
+def test_a_row_is_told_by_its_address(spec_of: Reader) -> None:
+    spec = spec_of(
+        "---\nmodel-index:\n- name: heron-tiny\n---\n# Birds\n\n## Results\n\n"
+        "| Model | ImageNet top-1 accuracy | URL |\n|---|---|---|\n"
+        "| Tiny | 72.5 | https://huggingface.co/lab/heron-tiny |\n"
+        "| Base | 80.5 | https://huggingface.co/lab/heron-base |\n"
+    )
+    assert rows(spec) == [("ImageNet", "top-1 accuracy", "72.5")]
+
+
+def test_lists_of_a_trainer_under_several_headings(spec_of: Reader) -> None:
+    listed = (
+        "It achieves the following results on evaluation set (a tenth of it):\n- Loss: 0.1\n- F1: 0.91\n- Epoch: 3\n\n"
+    )
+    spec = spec_of(f"# tagger\n\n### Old\n\n{listed}### New\n\n{listed}")
+    assert rows(spec) == [("Old, evaluation set", "f1", "0.91"), ("New, evaluation set", "f1", "0.91")]
+
+
+def test_lines_of_a_paragraph(spec_of: Reader) -> None:
+    spec = spec_of("# tagger\n\neval F1-Score: **95,29** (news)  \ntest F1-Score: **90,74** (news)\n")
+    assert rows(spec) == [("news", "eval F1-Score", "95,29"), ("news", "test F1-Score", "90,74")]
+    assert [c.value for c in spec.claims if c.kind is ClaimKind.EVAL] == [95.29, 90.74]
+    assert rows(spec_of("# tagger\n\nWER: 12.5\nsays little\n")) == []
+
+
+def test_a_trainers_file_of_results(spec_of: Reader) -> None:
+    head = "# s\n\n## Results\n\n| key | value |\n|---|---|\n| eval_rouge1 | 54.5 |\n| predict_gen_len | 25.5 |\n"
+    other = "\n| Metric | Value |\n|---|---|\n| eval_f1 | 0.5 |\n| eval_runtime | 163.8 |\n| train_samples | 14732 |\n"
+    spec = spec_of(f"{head}{other}| eval_loss | 1.07 |\n| total_flos | 1.8e17 |\n")
+    assert rows(spec) == [
+        ("evaluation", "eval_rouge1", "54.5"),
+        ("evaluation", "predict_gen_len", "25.5"),
+        ("evaluation", "eval_f1", "0.5"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +84,8 @@ def _show(checking: Checking, words: list[str], verbose: bool, output: Path | No
 
     paint = coloured if output is None and screen.has_colour() else plain
     width = screen.PLAIN_WIDTH if output is not None else screen.width()
-    alone = len(words) == 1 and not Path(words[0]).is_dir()
+    # Who asks for one card and for all checks wants to know what to write; who selects asks for something else.
+    alone = len(words) == 1 and not checking.options.select and not os.path.isdir(words[0])
     parts: list[str] = []
     for item in checking.run(words):
         _tell(item, verbose)

@@ -97,6 +97,15 @@ def test_the_last_line_sums_up(check: Check) -> None:
     assert err == ""
 
 
+def test_what_is_missing_is_named_of_one_card_that_is_checked_whole(check: Check) -> None:
+    Path("halved.md").write_text(CONTRADICTION)
+    missing = re.compile(r"^ +\+\d+\.\d .*\(.*line \d+.*\)$", re.MULTILINE)
+    assert 1 <= len(missing.findall(check("halved.md")[1])) <= 5
+    assert len(missing.findall(check("halved.md", "-v")[1])) > 5
+    assert not missing.search(check("halved.md", str(CARD))[1])
+    assert not missing.search(check("halved.md", "--select", "R4")[1])
+
+
 def test_what_cannot_be_told_is_short_until_it_is_asked_for(check: Check) -> None:
     short, loud, whole = check(str(CARD))[1], check(str(CARD), "-v")[1], check(str(CARD), "--persona", "auditor")[1]
     assert "cannot be told:" not in short

@@ -309,7 +309,7 @@ class Spec:
     @property
     def trainings(self) -> tuple[Stage, ...]:
         """The stages that train: a merge has no learning rate to state."""
-        return tuple(s for s in self.stages if s.name != "merge")
+        return tuple(s for s in self.stages if not s.name.startswith("merge"))
 
     def stage(self, name: str) -> Stage | None:
         return next((s for s in self.stages if s.name == name), None)

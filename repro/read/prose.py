@@ -45,7 +45,7 @@ _INITIALLY = re.compile(r"(?i)\b(?:initially|first) (?:supervised )?fine-?tuned\
 _BASE = re.compile(
     r"(?i)\b(?:fine-?tuned?|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned|initiali[sz]ed)\s+(?:\w+\s+){0,3}?"
     r"(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+(?:the\s+)?(?:base\s+model\s+|pre-?trained\s+)?$"
-    r"|\bthis model is based on\s+(?:the\s+)?$"
+    r"|\boriginally (?:the|a) pre-?trained\s+$|\bthis model is based on\s+(?:the\s+)?$"
 )
 _TUNED_AFTER = re.compile(r"(?i)\)?\s*(?:model\s+)?fined?-?tuned\s+(?:on|with|for)\b")
 _TUNED_BEFORE = re.compile(
@@ -247,7 +247,8 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
         ):
             yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
         elif kind == "dataset" and re.search(
-            r"(?i)\b(?:train(?:ed)?|fine-?tuned|sample|subset|aligned)\b[^.]{0,80}\b(?:on|from|of|with|using)\b[^.\[]{0,60}$",
+            r"(?i)\b(?:train(?:ed)?|fine-?tuned|sample|subset|aligned)\b[^.]{0,80}\b(?:on|from|of|with|using)\b[^.\[]{0,60}$"
+            r"|\btraining (?:data|dataset|set) (?:is|was) (?:publicly )?(?:available|released|published) (?:at|on|as) $",
             before,
         ):
             clause = before.rsplit(". ", 1)[-1]

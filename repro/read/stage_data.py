@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from repro.card import Block, BlockKind
+from repro.card import Block, BlockKind, Span
 from repro.read.document import Document, hub_id
 from repro.read.statement import Gathered, Statement
 from repro.read.values import fold, left_open
+from repro.spec import AnyFact
 
 _TRAINER_DATA = re.compile(
     r"\b(?:fine-?tuned version of \S+(?: \S+){0,4}?|trained from scratch) on (?:the |an? )?"
@@ -97,6 +98,18 @@ def _linked(name: str, links: list[tuple[set[str], str]]) -> str:
     words = set(fold(name).split()) - {"the", "dataset", "data"}
     ids = {found for said, found in links if words and words <= said}
     return ids.pop() if len(ids) == 1 else ""
+
+
+def as_listed(places: dict[str, Span | None], facts: tuple[AnyFact, ...]) -> dict[str, Span | None]:
+    """Data sets by name: one that the text links stands under the fuller name of the version the front matter lists."""
+    front = next((f.value for f in facts if f.key == "datasets" and f.why == "front matter"), None)
+    listed = [n for n in front if isinstance(n, str) and "/" in n] if isinstance(front, tuple) else []
+    words = {name: set(fold(name.rpartition("/")[2]).split()) for name in (*places, *listed)}
+    named: dict[str, Span | None] = {}
+    for name, span in places.items():
+        fuller = [n for n in listed if words[name] < words[n]] if name not in listed else []
+        named.setdefault(fuller[0] if len(fuller) == 1 else name, span)
+    return named
 
 
 def read_named_base(doc: Document, gathered: Gathered) -> Gathered:

@@ -9,6 +9,7 @@ from repro.card import Span
 from repro.read.document import Document
 from repro.read.frameworks import framework_of
 from repro.read.names import METHOD_TITLES, STAGE_ORDER, TRAINING, method_of, methods_in
+from repro.read.stage_data import as_listed
 from repro.read.statement import Gathered, Part, Statement
 from repro.read.trainings import AFTER_SFT, EITHER, card_method, either, stage_names, unnamed
 from repro.read.values import fold
@@ -20,6 +21,7 @@ _FINE_TUNED = re.compile(
 )
 _NOT_TRAINED_WORDS = "merge mergekit gguf gptq awq quantized exl2 mlx onnx openvino"
 _NOT_TRAINED = frozenset(_NOT_TRAINED_WORDS.split())
+_TUNED_TAGS = frozenset(("finetune", "finetuned", "fine-tuned", "fine-tune", "fine-tuning"))
 _PREFERENCES = re.compile(r"(?i)preference|feedback")
 MAX_DATASETS = 200
 UNNAMED = "the card does not say for which stage: taken for the one that makes this model"
@@ -57,7 +59,7 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     structured = [s for s in gathered.statements if s.key in TRAINING and s.medium != "prose" and s.medium != "diagram"]
     if method == "pretraining" and structured and all(s.medium == "code" for s in structured):
         method = ""  # a command in a card on a pretrained model shows how to train it further
-    merged = [s for s in structured if s.stage == "merge"]
+    merged = [s for s in structured if s.stage.startswith("merge")]
     if merged and len(merged) == len(structured) and not gathered.readings:
         method = "merge"  # whatever the models were trained by that it merges
     unhinted = any(not s.stage for s in structured) or any(not r.stage for r in gathered.readings)
@@ -117,8 +119,11 @@ _STAGE_KEYS = frozenset(("dataset", "base_model", "model_id", "framework", "hard
 
 def _says_trained(doc: Document, gathered: Gathered) -> bool:
     tags = doc.card.front_matter.get("tags")
-    if isinstance(tags, list) and _NOT_TRAINED & {str(tag).lower() for tag in tags}:
+    named = {str(tag).lower() for tag in tags} if isinstance(tags, list) else set()
+    if _NOT_TRAINED & named:
         return False
+    if named & _TUNED_TAGS and doc.card.front_matter.get("base_model"):
+        return True
     keys = ("method", "dataset", "dataset_fraction", "num_epochs", "framework")
     told = (TRAINING - {"chat_template"}) | {"base_model"}
     said = any(s.key in keys or (s.medium == "prose" and s.key in told) for s in gathered.statements)
@@ -220,7 +225,7 @@ def _base(draft: _Draft, place: int, ordered: list[_Draft], last: bool, facts: t
     for statement in draft.statements:
         if statement.key == "base_model" and statement.stage and statement.value is not None:
             return statement.fact()
-    if draft.name == "merge":
+    if draft.name.startswith("merge"):
         return missing("base_model", "a merge of several models, of which none is named as the base")
     stated = [f for f in facts if f.key == "base_model" and f.known]
     parent = next(
@@ -265,7 +270,7 @@ def _datasets(
     doc: Document, draft: _Draft, last: bool, stages: int, gathered: Gathered, facts: tuple[AnyFact, ...]
 ) -> tuple[DatasetRef, ...]:
     """The stage's data sets; a name that only abbreviates a repository's is that repository."""
-    if draft.name == "merge":
+    if draft.name.startswith("merge"):
         return ()
     found: list[tuple[str, Span | None]] = []
     stem = re.sub(r"-\d+$", "", draft.name)
@@ -290,6 +295,7 @@ def _datasets(
     places: dict[str, Span | None] = {}
     for name, span in found:
         places.setdefault(name, span)
+    places = as_listed(places, facts)
     repositories = [(name, set(fold(name).split())) for name in places if "/" in name][:MAX_DATASETS]
     merged: dict[str, Span | None] = {}
     for name, span in list(places.items())[:MAX_DATASETS]:

@@ -210,6 +210,8 @@ def _references(key: str, label: str, cell: Cell, stage: str, medium: str) -> li
 
 def _is_name(key: str, label: str, text: str) -> bool:
     """Whether a text can be the name of a model or a data set: no count of rows, no sentence, no bare link."""
+    if text.startswith(("http://", "https://", "www.")):
+        return False
     if key == "base_model" and fold(label) == "base" and len(text.split()) > 4:
         return False
     counts = re.match(r"^~?\s?\d[\d.,]*\s?[kKM]?(?:\s+[a-z]+)?$", text) is not None

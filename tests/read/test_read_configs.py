@@ -185,6 +185,16 @@ def test_a_merge_is_a_stage_of_its_own(spec_of: Reader) -> None:
     assert stage.facts[1].why == "of nest-org/a-7b"
 
 
+def test_two_merges_are_two_stages(spec_of: Reader) -> None:
+    second = "```yaml\nmodels:\n  - model: nest-org/c-7b\nmerge_method: linear\ndtype: float16\n```\n"
+    spec = spec_of(f"{MERGE}\n{second}")
+    assert [(s.name, s.base.value, s.get("merge_method").value) for s in spec.stages] == [
+        ("merge", "nest-org/egg-7b", "dare_ties"),
+        ("merge-2", None, "linear"),
+    ]
+    assert spec.trainings == ()
+
+
 @given(st.text(alphabet=" -:#'\"[]{}ab_\n\t|>~", max_size=300))
 @settings(max_examples=200)
 def test_any_text_has_entries_within_it(text: str) -> None:

@@ -70,3 +70,18 @@ def test_a_base_that_is_only_named(spec_of: Reader, sentence: str, base: str | N
 def test_a_listed_base_stands_over_a_named_one(spec_of: Reader) -> None:
     spec = spec_of("---\nbase_model: org/b\n---\n# Heron\n\nHeron was fine-tuned on Llama2 13B.\n")
     assert [f.value for f in spec.all("base_model")] == ["org/b"]
+
+
+def test_the_listed_version_of_linked_data(spec_of: Reader) -> None:
+    front = "---\ndatasets: [nest/river_200k, nest/prefs_binarized]\n---\n"
+    said = "The model was initially fine-tuned on the [River](https://huggingface.co/datasets/wader/river) dataset."
+    spec = spec_of(
+        f"{front}# heron-dpo\n\n{said} We then aligned it with DPO.\n\n## Training\n\n{LIST.format('1e-5', 1)}"
+    )
+    assert [[d.repo_id for d in s.datasets] for s in spec.stages if s.name == "sft"] == [["nest/river_200k"]]
+
+
+def test_a_tag_that_says_fine_tuned_makes_a_stage(spec_of: Reader) -> None:
+    spec = spec_of("---\nbase_model: nest/egg\ntags: [finetune, gpt4]\n---\n# Heron\n\nA bird.\n")
+    assert [(s.name, s.base.value) for s in spec.stages] == [("fine-tuning", "nest/egg")]
+    assert spec_of("---\nbase_model: nest/egg\ntags: [finetune, gguf]\n---\n# Heron\n\nA bird.\n").stages == ()

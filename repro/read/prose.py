@@ -248,7 +248,7 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
             yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
         elif kind == "dataset" and re.search(
             r"(?i)\b(?:train(?:ed)?|fine-?tuned|sample|subset|aligned)\b[^.]{0,80}\b(?:on|from|of|with|using)\b[^.\[]{0,60}$"
-            r"|\btraining (?:data|dataset|set) (?:is|was) (?:publicly )?(?:available|released|published) (?:at|on|as) $",
+            r"|\btraining (?:data|dataset|set) (?:is|was) (?:available|released|published) (?:at|on|as) $",
             before,
         ):
             clause = before.rsplit(". ", 1)[-1]

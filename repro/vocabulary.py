@@ -40,14 +40,13 @@ class Vocabulary:
     __slots__ = ("_joined", "lower", "words")
 
     def __init__(self, text: str) -> None:
-        lower = text.lower()
+        self.lower = lower = text.lower()
         if not lower.isascii():
             # The two letters that case-blind patterns take for an ASCII one, and lower() does not.
-            lower = lower.replace("ſ", "s").replace("ı", "i")
-        self.lower = lower
+            self.lower = lower = lower.replace("ſ", "s").replace("ı", "i")
         words = set(lower.encode("ascii", "replace").translate(_SEPARATORS).decode("ascii").split())
         self._joined = f" {' '.join(words)} "
-        words.update([word[:PREFIX] for word in words])
+        words.update([word[:PREFIX] for word in words if len(word) > PREFIX])
         self.words = words
 
     def lacks(self, pattern: re.Pattern[str]) -> bool:

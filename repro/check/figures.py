@@ -25,6 +25,8 @@ _ITEM = re.compile(
     r"\s{0,8}(?:[-*+•]\s+)?[*_`\"']{0,3}(?P<label>[A-Za-z#][^|:=`\"]{0,60}?)[*_`\"']{0,3}\s*[:=]\s*[*_`\"]{0,3}\s*"
     r"(?P<value>[-+~≈<>\d][^|]{0,80}?)[*_`\",]{0,4}\s*$"
 )
+_FIGURE_AFTER = re.compile(r"[:=]\s*[*_`\"]{0,3}\s*[-+~≈<>\d]")
+"""What every line that `_ITEM` matches has in it: most lines with a colon do not."""
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -78,7 +80,7 @@ def _entries(spec: Spec) -> Iterator[Entry]:
     for line, text in enumerate(text_lines(spec), start=1):
         if line <= end or len(text) > 200 or (":" not in text and "=" not in text) or "|" in text:
             continue
-        match = _ITEM.match(text)
+        match = _ITEM.match(text) if _FIGURE_AFTER.search(text) else None
         if match and (number := figure(match["value"])):
             yield Entry(label_of(match["label"]), number, line, match.start("value") + 1, match["label"])
     for table in pipe_tables(spec):

@@ -230,6 +230,7 @@ def _repository(card: Card) -> list[str]:
     return [f"{name[:cut]}/{name[cut + 1 :]}" for cut in cuts if f"{name[:cut]}/{name[cut + 1 :]}" in card.text]
 
 
+@lru_cache(maxsize=1024)
 def hub_id(link: str) -> tuple[str, str]:
     """What a link to the Hub points at: ("model" or "dataset", id), or two empty strings."""
     match = _HUB.match(link)

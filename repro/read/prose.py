@@ -137,7 +137,9 @@ def _live(doc: Document) -> _Live:
     methods = [] if words.lacks(_METHOD_SENTENCE) else [mark for mark in METHOD_MARKS if mark in said]
     template = not words.lacks(_CHAT_TEMPLATE)
     initially = not words.lacks(_INITIALLY)
-    terms = [term for term in TERMS if any(mark in said for mark in term[1]) and not words.lacks(term[2])]
+    terms = [term for term in TERMS if not words.lacks(term[2]) and any(mark in said for mark in term[1])]
+    if "lora" not in said:
+        terms = [term for term in terms if term[0][:4] != "lora"]
     foreign = [] if said.isascii() else [term for term in FOREIGN_TERMS if any(mark in said for mark in term[1])]
     marks = {"%", *methods, *(("template", "format") if template else ())}
     marks.update(("initially", "first") if initially else ())
@@ -226,11 +228,11 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
     if not block.links:
         return
     source = "\n".join(doc.lines[block.span.line - 1 : block.span.end_line])
-    about_another = doc.names_another(block)
+    about_another = block.kind is BlockKind.LIST_ITEM and doc.names_another(block)
     for match in re.finditer(r"\[([^\[\]]*)\]\(\s*<?([^()\s>]+)", source[:20_000]):
         text, link = match.group(1).strip("`*"), match.group(2)
         kind, found = hub_id(link)
-        if block.kind is BlockKind.LIST_ITEM and about_another:
+        if about_another:
             continue
         before = " ".join(source[max(0, match.start() - 160) : match.start()].split()) + " "
         if text == "None" and link.rstrip("/").endswith("/None") and _BASE.search(before):

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from repro import screen
+from repro import screen, warm
 
 LEVELS = ("info", "low", "medium", "high")
 
@@ -54,10 +54,13 @@ def main(arguments: list[str] | None = None) -> int:
         from repro.cli import main as through_typer
 
         return through_typer(words)
+    kept = warm.load()
     from repro import check_screen
 
     screen.be_verbose(options.get("verbose", False))
-    return screen.guarded(lambda: check_screen.check(**options))
+    code = screen.guarded(lambda: check_screen.check(**options))
+    warm.keep(kept)
+    return code
 
 
 def quick(words: list[str]) -> dict[str, Any] | None:

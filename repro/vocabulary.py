@@ -75,20 +75,22 @@ def split_lines(text: str) -> tuple[str, ...]:
 
 
 _known: dict[int, tuple[re.Pattern[str], Needs]] = {}
-_seen: set[int] = set()
+_uses: dict[int, int] = {}
+_PATIENCE = 8
+"""Uses of a pattern, some of them by one card, before its needs are worked out."""
 
 
 def needs_of(pattern: re.Pattern[str]) -> Needs:
     """What a text must have for the pattern to match; nothing where nothing in particular, or not yet worked out.
 
-    Working it out costs more than one search: it is done when a pattern is used for the second time.
+    Working it out costs more than a few searches: it is done for patterns that more than one card asks for.
     """
     key = id(pattern)
     known = _known.get(key)
     if known is not None and known[0] is pattern:
         return known[1]
-    if key not in _seen:
-        _seen.add(key)
+    uses = _uses[key] = _uses.get(key, 0) + 1
+    if uses < _PATIENCE:
         return ()
     if len(_known) >= _MOST_PATTERNS:
         _known.clear()

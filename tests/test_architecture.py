@@ -30,7 +30,7 @@ EDGES = (
     "shelf", "options", "measure", "pipeline", "refresh",
     "edits", "diff", "mend", "config", "inputs", "fixing", "checking",
     "row", "row_tables", "rows", "crew", "sweep_card", "sweep_tables", "sweep_summary", "sweep_markdown", "sweep",
-    "progress", "screen", "fix_view", "check_screen",
+    "progress", "warm", "screen", "fix_view", "check_screen",
     "arguments", "check_command", "sweep_command", "cli", "start", "__main__",
 )  # fmt: skip
 """Above the verbs, each importing only those to its left."""

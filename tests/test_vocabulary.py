@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from repro.vocabulary import Vocabulary, derived
@@ -46,7 +46,7 @@ def test_what_matches_is_never_ruled_out(pattern: re.Pattern[str]) -> None:
 
 @pytest.mark.parametrize("pattern", patterns(), ids=lambda p: p.pattern[:40])
 def test_texts_made_from_a_pattern_are_never_ruled_out(pattern: re.Pattern[str]) -> None:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.from_regex(pattern), st.sampled_from(["{}", "a{}", "{}b", " {} ", "é{}é", "_{}_"]), st.booleans())
     def holds(match: str, frame: str, upper: bool) -> None:
         text = frame.format(match)

@@ -2,8 +2,8 @@
 
     python tests/bench/bench_check.py [every]
 
-The cards are every nth (12th) of the file of real cards where it lies beside the project, else cards made here. Times are
-processor time of this thread, the best of three rounds in which all take turns. Nothing is asserted.
+The cards are every nth (12th) of the file of real cards where it lies beside the project, else cards made here. Times
+are processor time of this thread, the best of three rounds over all cards. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from huggingface_hub import ModelCard
+from huggingface_hub.utils import logging
 from markdown_it import MarkdownIt
 
 from repro.check.checker import all_checks, run_checks
@@ -33,6 +34,7 @@ ROOT = Path(__file__).parents[2]
 BULK = ROOT.parent / "shared" / "corpus" / "bulk.jsonl.gz"
 ROUNDS, STARTS, SHOWN = 3, 15, 10
 clock = time.thread_time
+logging.set_verbosity_error()
 
 
 def cards(every: int) -> list[str]:
@@ -44,18 +46,52 @@ def cards(every: int) -> list[str]:
     return [made(draw) for _ in range(200)]
 
 
+_WORDS = "the model was trained on data of a lake with birds and reeds"
+_CARD = """---
+license: apache-2.0
+base_model: lake/{name}-base
+tags:
+- trl
+- generated
+---
+
+# {name}
+
+{words}
+
+## Training
+
+- learning_rate: 2e-05
+- train_batch_size: 8
+- num_epochs: 3
+- seed: 42
+
+| Training Loss | Epoch | Step | Validation Loss |
+|:-:|:-:|:-:|:-:|
+{losses}
+
+## Usage
+
+```python
+from transformers import pipeline
+run = pipeline('text-generation', model='lake/{name}')
+print(run('a heron'))
+```
+
+## Evaluation
+
+| Task | Metric | Value |
+|---|---|---|
+| mmlu | acc | {score:.3f} |
+"""
+
+
 def made(draw: random.Random) -> str:
     """A card of a fine-tuned model with a list of hyperparameters, a table of losses, and usage code."""
+    rows = [f"| {1 / (i + 1):.4f} | {i}.0 | {i * 50} | {2 / (i + 2):.4f} |" for i in range(draw.randint(1, 30))]
     name = f"heron-{draw.choice(('1b', '3b', '8b'))}-{draw.choice(('sft', 'dpo'))}"
-    losses = "".join(f"| {1 / (i + 1):.4f} | {i}.0 | {i * 50} | {2 / (i + 2):.4f} |\n" for i in range(draw.randint(1, 30)))
-    words = " ".join(draw.choices("the model was trained on data of a lake with birds and reeds".split(), k=120))
-    return (
-        f"---\nlicense: apache-2.0\nbase_model: lake/{name}-base\ntags:\n- trl\n- generated\n---\n\n# {name}\n\n{words}\n\n"
-        "## Training\n\n- learning_rate: 2e-05\n- train_batch_size: 8\n- num_epochs: 3\n- seed: 42\n\n"
-        f"| Training Loss | Epoch | Step | Validation Loss |\n|:-:|:-:|:-:|:-:|\n{losses}\n"
-        f"## Usage\n\n```python\nfrom transformers import pipeline\nrun = pipeline('text-generation', model='lake/{name}')\n"
-        f"print(run('a heron'))\n```\n\n## Evaluation\n\n| Task | Metric | Value |\n|---|---|---|\n| mmlu | acc | 0.{draw.randint(300, 700)} |\n"
-    )
+    words = " ".join(draw.choices(_WORDS.split(), k=120))
+    return _CARD.format(name=name, words=words, losses="\n".join(rows), score=draw.random())
 
 
 def spent(work: Callable[[], object]) -> float:
@@ -64,20 +100,17 @@ def spent(work: Callable[[], object]) -> float:
     return (clock() - start) * 1e6
 
 
-def one_card(text: str, peers: dict[str, Callable[[str], object]]) -> dict[str, float]:
-    """Microseconds of each part, the least of the rounds."""
-    data = text.encode("utf-8", "replace")
-    spec = reader.read(data, "card.md")[1]
-    parts: dict[str, Callable[[], object]] = {
-        "read": lambda: reader.read(data, "card.md"),
-        "check": lambda: run_checks(spec, Evidence()),
-        **{name: (lambda peer=peer: peer(text)) for name, peer in peers.items()},
-    }
-    best: dict[str, float] = defaultdict(lambda: float("inf"))
-    for _ in range(ROUNDS):
-        for name, work in parts.items():
-            best[name] = min(best[name], spent(work))
-    return best
+def one_round(texts: list[str], peers: dict[str, Callable[[str], object]]) -> list[dict[str, float]]:
+    """Microseconds of each part for each card; every card is new to what is kept of the last ones."""
+    rows: list[dict[str, float]] = []
+    for text in texts:
+        data, specs = text.encode("utf-8", "replace"), list[Spec]()
+        row = {"read": spent(lambda data=data, specs=specs: specs.append(reader.read(data, "card.md")[1]))}
+        row["check"] = spent(lambda specs=specs: run_checks(specs[0], Evidence()))
+        for name, peer in peers.items():
+            row[name] = spent(lambda peer=peer, text=text: peer(text))
+        rows.append(row)
+    return rows
 
 
 def floor(text: str) -> object:
@@ -94,13 +127,16 @@ def against_the_peer(texts: list[str]) -> None:
         "markdown-it, tables": MarkdownIt("commonmark").enable("table").parse,
         "ModelCard": floor,
     }
-    rows = [one_card(text, peers) for text in texts]
-    print(f"{len(rows)} cards, median of {statistics.median(len(t) for t in texts):,.0f} characters; medians in microseconds:")
+    rounds = [one_round(texts, peers) for _ in range(ROUNDS)]
+    rows = [{name: min(row[name] for row in same) for name in same[0]} for same in zip(*rounds)]
+    size = statistics.median(len(text) for text in texts)
+    print(f"{len(rows)} cards, median of {size:,.0f} characters; medians in microseconds:")
     for name in rows[0]:
         print(f"  {name:22s} {statistics.median(row[name] for row in rows):8,.0f}")
     for peer in ("markdown-it", "markdown-it, tables"):
         ratios = sorted((row["read"] + row["check"]) / row[peer] for row in rows)
-        print(f"read + check against {peer}: median {statistics.median(ratios):.2f}, 90% below {ratios[int(len(ratios) * 0.9)]:.2f}")
+        most = ratios[int(len(ratios) * 0.9)]
+        print(f"read + check against {peer}: median {statistics.median(ratios):.2f}, 90% below {most:.2f}")
     slow = sorted(((row["read"] + row["check"]) / 1e3, len(text)) for row, text in zip(rows, texts))[-3:]
     print("slowest: " + ", ".join(f"{ms:.1f} ms ({size:,} characters)" for ms, size in reversed(slow)))
 
@@ -118,7 +154,9 @@ def costliest(texts: list[str]) -> None:
             taken[name].append(spent(lambda part=part, doc=doc: part(doc)))
     for spec in specs:
         for check in all_checks():
-            taken[f"{check.code} {check.slug}"].append(spent(lambda check=check, spec=spec: list(check.function(spec, Evidence()))))
+            taken[f"{check.code} {check.slug}"].append(
+                spent(lambda check=check, spec=spec: list(check.function(spec, Evidence())))
+            )
     print("costliest, microseconds a card (mean, median; the first to ask pays for what all share):")
     for name, times in sorted(taken.items(), key=lambda item: -statistics.mean(item[1]))[: 2 * SHOWN]:
         print(f"  {statistics.mean(times):8.1f} {statistics.median(times):8.1f}  {name}")

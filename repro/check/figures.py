@@ -70,9 +70,10 @@ _last: tuple[Spec | None, tuple[Entry, ...]] = (None, ())
 def entries(spec: Spec) -> tuple[Entry, ...]:
     """The labelled figures of a card's body, in order; kept for the card that was looked at last."""
     global _last
-    if _last[0] is not spec:
-        _last = (spec, tuple(_entries(spec)))
-    return _last[1]
+    last = _last
+    if last[0] is not spec:
+        last = _last = (spec, tuple(_entries(spec)))
+    return last[1]
 
 
 def _entries(spec: Spec) -> Iterator[Entry]:

@@ -50,13 +50,12 @@ def perplexity_of_loss(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
 
 
 def _lists(spec: Spec) -> Iterator[Observation]:
-    listed = [e for e in entries(spec) if e.label in _LOSSES or e.label in _PERPLEXITIES]
-    for entry in listed:
+    by_line = {e.line: e for e in entries(spec) if e.label in _LOSSES and e.number.value < _LARGEST}
+    for entry in entries(spec):
         if entry.label not in _PERPLEXITIES:
             continue
-        losses = [
-            e for e in listed if e.label in _LOSSES and abs(e.line - entry.line) <= _NEAR and e.number.value < _LARGEST
-        ]
+        near = range(entry.line - _NEAR, entry.line + _NEAR + 1)
+        losses = [by_line[line] for line in near if line in by_line]
         place = at(spec, entry.line)
         if len(losses) != 1:
             beside = plural(len(losses), "loss figure")

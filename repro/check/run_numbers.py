@@ -100,9 +100,10 @@ _seen: tuple[Spec | None, Evidence | None, dict[str, Core]] = (None, None, {})
 def core(spec: Spec, stage: Stage, evidence: Evidence) -> Core:
     """All figures of a stage, those that the run's length rests on, and what follows from these."""
     global _seen
-    if _seen[0] is not spec or _seen[1] is not evidence:
-        _seen = (spec, evidence, {})
-    cores = _seen[2]
+    seen = _seen
+    if seen[0] is not spec or seen[1] is not evidence:
+        seen = _seen = (spec, evidence, {})
+    cores = seen[2]
     if stage.name not in cores:
         everything = tuple(_figures(spec, stage, evidence))
         rest = tuple(f for f in everything if f.stated.quantity not in _APART)

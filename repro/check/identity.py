@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from repro.check.lineage import tail
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.python_code import named_models
-from repro.check.wording import first, lines_of, search, split_by_place
+from repro.check.wording import first, front_matter_end, lines_of, search, split_by_place, text_lines
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import AnyFact, Spec
@@ -75,6 +75,10 @@ def base_model_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation
             f"The front matter says {first[0]}, the body {other[0]}: the same model under a shorter name, or another"
         )
         return [unknown(f"{words}? Full repository names would tell.", first[1].span, other[1].span)]
+    body_text = "\n".join(text_lines(spec)[front_matter_end(spec) :]).lower()
+    if any(name.lower() in body_text for name, _ in stated):
+        words = f"The body names both {first[0]}, as the front matter does, and {other[0]}"
+        return [unknown(f"{words}: perhaps the base of its base.", first[1].span, other[1].span)]
     return [
         failed(
             f"The front matter says the base model is {listing([n for n, _ in stated])}; "

@@ -106,10 +106,10 @@ def _steps_stated(ledger: Ledger, gathered: Gathered, assignment: Assignment) ->
 
 
 def _scores(ledger: Ledger, gathered: Gathered, assignment: Assignment) -> None:
-    seen: set[tuple[str, str, float | None, str]] = set()
+    seen: set[tuple[str, str, float | str, str]] = set()
     for result in gathered.results:
         task, metric = fold(result.task).replace(" ", "_"), fold(result.metric).replace(" ", "_")
-        key = (task, metric, result.number.value if result.number else None, result.stage)
+        key = (task, metric, result.number.value if result.number else result.printed, result.stage)
         if not task or key in seen:
             continue
         seen.add(key)

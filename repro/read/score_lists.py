@@ -45,6 +45,8 @@ _ON = re.compile(
     r"(?:\s+(?P<after>[A-Za-z][\w@-]{0,20}(?:\s(?:score|match|rate|accuracy))?))?\s+(?:on|for|in)\s+(?:the\s+)?"
     r"(?P<task>[A-Za-z][\w.+-]*(?:[ -](?!and\b|with\b|in\b|on\b|while\b|test\b|dev\b|using\b|compared\b)[\w.+-]+){0,3})"
 )
+_COMPARISON = re.compile(r"(?i)\b(?:base ?line|base model|compar\w+|original model|vs\.?|previous)\b")
+_COMPARISON_OR_DATA = re.compile(rf"{_COMPARISON.pattern}|\b(?:training data|mixture|data ?sets?|composition)\b")
 _COMPARED = re.compile(
     r"(?i)\b(?:compared|versus|vs|than|over|whereas|while|baseline|base model|outperform\w*|from|would|could|should|"
     r"up to|at least|more|less|higher|lower|improve\w*|not)\b"
@@ -108,7 +110,7 @@ def list_result(doc: Document, index: int) -> Iterator[Result]:
     if not benchmark and not measure and folded not in words:
         return
     about = about_scores(doc, index)
-    plainly = _PLAINLY.match(folded) is not None and not doc.about_training(index)
+    plainly = _PLAINLY.match(folded) is not None
     if not (benchmark or plainly or (about and (measure or folded in words))) or len(folded.split()) > 6:
         return
     printed = match["value"].strip().rstrip(".,;")
@@ -160,9 +162,9 @@ def _may_be_score(printed: str) -> bool:
 def _this_models(doc: Document, index: int) -> bool:
     """Whether no heading or entry above names another model or a comparison."""
     block = doc.blocks[index]
-    for text in (*doc.path(block)[:2], doc.introduction(index)):
-        if re.search(r"(?i)\b(?:base ?line|base model|compar\w+|original model|vs\.?|previous|training data|mixture|"
-                     r"data ?sets?|composition)\b", text):  # fmt: skip
+    lead = doc.introduction(index)
+    for text in (*doc.path(block)[:2], lead):
+        if (_COMPARISON if text is lead else _COMPARISON_OR_DATA).search(text):
             return False
         named = REPO_ID.search(text)
         if named is not None and not doc.is_own_name(named.group()) and len(text) < 120:

@@ -113,7 +113,8 @@ def table_results(sheet: Sheet) -> Iterator[Result]:
     if model in (task, metric):
         model = None
     rest = [i for i in range(len(heads)) if i not in (task, metric, model)]
-    values = [i for i in rest if PLAIN_METRIC.match(heads[i])]
+    figures = [i for i in rest if i or score_number(sheet.table.rows[0][0].text).number is not None]
+    values = [i for i in figures if PLAIN_METRIC.match(heads[i])]
     if len(values) != 1 and not (values and metric is None):
         values = [i for i in rest if _VALUE.match(heads[i])]
         values = values if len(values) == 1 else []
@@ -250,8 +251,9 @@ def _by_model_columns(sheet: Sheet, task: int, metric: int | None) -> Iterator[R
         )
         return
     shots = sheet.column(_SHOTS)
+    label = ""
     for row in sheet.table.rows:
-        label = row[task].text
+        label = row[task].text or label  # an empty cell repeats the one above
         if not label or counts_something_else(label):
             continue
         for column, stage in columns:

@@ -52,7 +52,7 @@ _NO_SCORE = re.compile(
     r"n shots?|shots?|file|quant\w*|bits|links?|url|notes?|comments?|description|type|backbone|length|len|seed|"
     r"cutoff|human|random|majority|released?|year|flops|flos|thresh|dim\w*|per second|tok s)\b|^(?:\w+ )?total$"
 )
-_MEASURED = re.compile(r"\b(?:runtime|per second|samples|steps|flos|loss|epoch|memory)\b|^train ")
+_MEASURED = re.compile(r"\b(?:runtime|per second|samples|steps|flos|loss|epoch|memory|total|thresh)\b|^train ")
 """What a trainer's file of results holds beside the scores."""
 _SHOTS_IN_LABEL = re.compile(
     r"(?i)[\s,]*\(?\b(\d{1,3})[- ]?shots?\b\)?|[\s,]*\((\d{1,3})(?:[- ]s)?\)[\s⬆⬇↑↓\ufe0f]*$"

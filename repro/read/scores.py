@@ -45,6 +45,11 @@ def read_scores(doc: Document) -> Gathered:
             while taken < len(doc.blocks) and doc.blocks[taken].kind is BlockKind.LIST_ITEM:
                 taken += 1
         elif index >= taken and block.kind in (BlockKind.LIST_ITEM, BlockKind.PARAGRAPH):
+            if "|" in block.text and "---" in block.text and block.kind is BlockKind.PARAGRAPH:
+                # a table that Markdown does not see, for a rule with tabs or of another length
+                for table in text_tables(doc.lines, block.span.line, block.span.end_line, block.span.source):
+                    results.extend(_table(doc, index, table, problems))
+                continue
             found = list(list_result(doc, index))
             results.extend(found)
             if found:

@@ -284,3 +284,22 @@ def test_a_trainers_file_of_results(spec_of: Reader) -> None:
         ("evaluation", "predict_gen_len", "25.5"),
         ("evaluation", "eval_f1", "0.5"),
     ]
+
+
+def test_a_table_that_markdown_does_not_see(spec_of: Reader) -> None:
+    spec = spec_of(
+        "# heron-7b\n\n## Results\n\n|Dataset  \t|Scale |Bicubic |heron-7b  \t|\n|---\t|---\t|---\t|---\t|\n"
+        "|Lakes |2x |33.64/0.92 |**38.22/0.96** |\n| |3x |30.1/0.9 |**35.31/0.94** |\n"
+    )
+    assert rows(spec) == [("Lakes", "score", "38.22/0.96"), ("Lakes", "score", "35.31/0.94")]
+    assert [c.number for c in spec.claims if c.kind is ClaimKind.EVAL] == [None, None]
+
+
+def test_a_column_of_metrics_headed_by_their_family(spec_of: Reader) -> None:
+    spec = spec_of("# s\n\n## Results\n\n| ROUGE | Score |\n|---|---|\n| rouge1 | 54.5 |\n| rouge2 | 30.5 |\n")
+    assert rows(spec) == [("evaluation", "rouge1", "54.5"), ("evaluation", "rouge2", "30.5")]
+
+
+def test_metrics_after_a_sentence_about_data(spec_of: Reader) -> None:
+    spec = spec_of("# s\n\nFine-tuned on the lakes dataset.\n\n- WER: 12.5\n- CER: 3.25\n")
+    assert rows(spec) == [("evaluation", "WER", "12.5"), ("evaluation", "CER", "3.25")]

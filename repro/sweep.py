@@ -90,7 +90,8 @@ def sweep(source: Path, options: SweepOptions, observer: Observer = ignore) -> S
 def _work(source: Path, options: SweepOptions, parts: Parts, observer: Observer) -> None:
     """Every row that is in no finished piece, piece by piece as their last rows come."""
     total = count_rows(source)
-    total = min(total, options.limit) if options.limit and total else total
+    if options.limit:
+        total = min(total, options.limit) if total else options.limit
     begun = time.monotonic()
     done = passed_over = 0
     last = -1

@@ -10,7 +10,7 @@ from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.wording import reads_english, search
 from repro.evidence import Evidence
 from repro.finding import Observation, Persona, Severity, check
-from repro.spec import DatasetRef, Spec, Stage
+from repro.spec import AnyFact, DatasetRef, Spec, Stage
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 """A repository's id, as against a path or an address."""
@@ -126,7 +126,10 @@ def share_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     for stage in spec.trainings:
         facts = [f for f in stage.all("dataset_fraction") if isinstance(f.value, int | float)]
         facts += [d.fraction for d in stage.datasets if share(d) is not None]
-        facts = [f for i, f in enumerate(facts) if (f.value, f.span) not in {(g.value, g.span) for g in facts[:i]}]
+        apart: dict[object, AnyFact] = {}
+        for fact in facts:
+            apart.setdefault((fact.value, fact.span), fact)
+        facts = list(apart.values())
         values = sorted({round(float(f.value), 6) for f in facts if isinstance(f.value, int | float)})
         several = len({tail(d.repo_id) for d in stage.datasets}) > 1
         if not values:

@@ -22,6 +22,7 @@ _TRAINED = re.compile(r"\b(?:models?|it|was|were|been|is) trained (?:from scratc
 _CONVERTED = re.compile(
     r"\b(?:converted|conversion|exported|ported|re-?upload(?:ed)?|mirror(?:ed)?|copy) (?:\w+ )?(?:from|of|to)\b"
 )
+_TUNINGS = frozenset({"tuned", "finetuned", "tune", "finetune", "further"})
 _CONVERSIONS = frozenset(
     {"converted", "conversion", "exported", "ported", "reupload", "reuploaded", "upload", "mirror", "mirrored", "copy"}
 )
@@ -98,7 +99,7 @@ def _training(spec: Spec, text: str) -> Making:
 
 
 def _tuned(text: str) -> bool:
-    return ("tun" in text or "further" in text) and _TUNED.search(text) is not None
+    return not vocabulary(text).words.isdisjoint(_TUNINGS) and _TUNED.search(text) is not None
 
 
 def is_packed(spec: Spec) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from repro.card import Span
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
@@ -30,10 +30,23 @@ _SECRET = re.compile(r"\b(?:hf_[A-Za-z0-9]{34}|sk-(?:proj-)?[A-Za-z0-9_-]{40,}|g
 _MADE_UP = re.compile(r"(.)\1{5}|xxx|your|example|1234567|abcdef", re.IGNORECASE)
 
 
+def _fences(text: str) -> Iterator[re.Match[str]]:
+    """The lines that open or close a block, found by their marks where these are of one kind: most lines have none."""
+    if "~~~" in text:
+        yield from _FENCE.finditer(text)
+        return
+    place = text.find("```")
+    while place >= 0:
+        if match := _FENCE.match(text, text.rfind("\n", 0, place) + 1):
+            yield match
+        end = text.find("\n", place)
+        place = text.find("```", end) if end >= 0 else -1
+
+
 def open_fence(spec: Spec) -> tuple[int, int]:
     """(line, lines after it) of a code fence that nothing closes; (0, 0) when all close."""
     opened, mark = -1, ""
-    for match in _FENCE.finditer(spec.text):
+    for match in _fences(spec.text):
         if opened < 0 and not ("`" in match[2] and match[1][0] == "`"):
             opened, mark = match.start(), match[1]
         elif opened >= 0 and match[1].startswith(mark) and not match[2].strip():

@@ -61,6 +61,7 @@ _SHOTS_IN_LABEL = re.compile(
 _WORD_SHOTS = {"zero": 0, "one": 1}
 _MARKS = "⬆⬇↑↓▲▼🥇🥈🥉🏆✅⭐🔥★☆\ufe0f"
 _DECORATION = re.compile(rf"[\s{_MARKS}*_`~]+")
+_DECORATED = re.compile(rf"[{_MARKS}*`~]")
 _FOOTNOTE = re.compile(r"(?<=[\d%])\s*(?:[*†‡§¶#^°]+|\[\^?\w{1,3}\]|<sup>[^<>]{0,10}</sup>)+$")
 _RAISED_NOTE = re.compile(r"(\d\.\d+%?)[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}$")
 _ERROR = re.compile(r"^(?P<value>[^±]{1,40}?)\s*\(?\s*(?:±|\+\s?/\s?-|\+-)\s*(?P<error>[\d.,]{1,12}\s?%?)\s*\)?$")
@@ -123,7 +124,7 @@ def metric_name(head: str) -> str:
 
 def bare_label(label: str) -> str:
     """A label without arrows and emphasis: "Average ⬆️" is "Average"."""
-    return _DECORATION.sub(" ", label).strip() if any(c in label for c in _MARKS + "*`~") else label.strip()
+    return _DECORATION.sub(" ", label).strip() if _DECORATED.search(label) else label.strip()
 
 
 def metric_in(label: str) -> tuple[str, str]:

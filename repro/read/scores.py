@@ -20,6 +20,7 @@ _HARNESS = re.compile(
 _EVALUATION_SET = re.compile(r"(?i)achieves the following results on (?:the )?(evaluation|test|validation) set")
 _LANGUAGES = frozenset(("", "text", "txt", "markdown", "md", "plaintext", "console", "bash", "sh", "shell"))
 MAX_ROWS = 400
+MAX_PARAGRAPH = 20_000
 
 
 def read_scores(doc: Document) -> Gathered:
@@ -59,7 +60,7 @@ def read_scores(doc: Document) -> Gathered:
                 results.extend(found)
                 if found:
                     continue
-            if block.kind is BlockKind.PARAGRAPH and " on " in block.text:
+            if block.kind is BlockKind.PARAGRAPH and " on " in block.text and len(block.text) < MAX_PARAGRAPH:
                 results.extend(sentence_results(doc, block))
     return Gathered(results=tuple(results), readings=tuple(readings), problems=tuple(problems))
 

@@ -69,7 +69,21 @@ def run_checks(
     """
     findings: list[Finding] = []
     for check in chosen_checks(tuple(select), tuple(ignore)):
-        findings.extend(_run(check, spec, evidence, strict))
+        try:
+            observations = check.function(spec, evidence)
+            if not isinstance(observations, list):
+                observations = list(observations)
+        except Exception as error:
+            if strict:
+                raise
+            message = f"the check itself failed ({type(error).__name__}): nothing is known of what it asks"
+            observations = [Observation(Outcome.UNKNOWN, message)]
+        for observation in observations:
+            kept = _nothings.get((check.code, observation.message)) if observation.outcome is _NOTHING else None
+            if kept is not None and kept[0] is check and kept[1] is observation:
+                findings.append(kept[2])
+            else:
+                findings.append(_finding(check, observation))
     return tuple(findings)
 
 
@@ -107,19 +121,14 @@ def _matching(selectors: tuple[str, ...]) -> set[str]:
     return codes
 
 
-def _run(check: Check, spec: Spec, evidence: Evidence, strict: bool) -> list[Finding]:
-    try:
-        observations = list(check.function(spec, evidence))
-    except Exception as error:
-        if strict:
-            raise
-        message = f"the check itself failed ({type(error).__name__}): nothing is known of what it asks"
-        observations = [Observation(Outcome.UNKNOWN, message)]
-    return [_finding(check, o) if o.outcome is not Outcome.NOT_APPLICABLE else _nothing(check, o) for o in observations]
+_NOTHING = Outcome.NOT_APPLICABLE
+_MOST_NOTHINGS = 2000
+_nothings: dict[tuple[str, str], tuple[Check, Observation, Finding]] = {}
+"""Findings that there is nothing to look at: most findings of most cards, and the same ones, so kept."""
 
 
 def _finding(check: Check, o: Observation) -> Finding:
-    return Finding(
+    finding = Finding(
         code=check.code,
         slug=check.slug,
         title=check.title,
@@ -134,19 +143,6 @@ def _finding(check: Check, o: Observation) -> Finding:
         edits=o.edits,
         persona=check.persona,
     )
-
-
-_nothings: dict[tuple[str, str], tuple[Check, Observation, Finding]] = {}
-_MOST_NOTHINGS = 2000
-
-
-def _nothing(check: Check, observation: Observation) -> Finding:
-    """The finding that there is nothing to look at: most findings of most cards, and the same ones, so kept."""
-    key = (check.code, observation.message)
-    kept = _nothings.get(key)
-    if kept is not None and kept[0] is check and kept[1] is observation:
-        return kept[2]
-    finding = _finding(check, observation)
-    if len(_nothings) < _MOST_NOTHINGS:
-        _nothings[key] = (check, observation, finding)
+    if o.outcome is _NOTHING and len(_nothings) < _MOST_NOTHINGS:
+        _nothings[check.code, o.message] = (check, o, finding)
     return finding

@@ -101,41 +101,54 @@ def _load(
 _NOT_YAML = "the front matter is not YAML"
 
 
+_KEY = r"[A-Za-z_][A-Za-z0-9_-]{0,99}"
 _FLAT_LINE = re.compile(
-    r"(?:(?P<key>[A-Za-z_][A-Za-z0-9_-]{0,99}):|(?P<item>[ ]{0,8}-))"
-    r"(?:[ ]+(?P<value>[A-Za-z0-9][A-Za-z0-9_./+-]*(?:[ ][A-Za-z0-9(][A-Za-z0-9_./+(),-]*)*))?[ ]*"
+    rf"(?:(?P<key>{_KEY}):|(?P<dash>[ ]{{0,8}}-)(?:[ ](?P<first>{_KEY}):)?|(?P<indent>[ ]{{2,10}})(?P<inner>{_KEY}):)"
+    r"(?:[ ]+(?P<value>[A-Za-z0-9][A-Za-z0-9_./+-]*(?:[ ][A-Za-z0-9(][A-Za-z0-9_./+(),-]*)*|\[\]))?[ ]*"
 )
 
 
 def _flat(inner: str, offset: int) -> tuple[dict[str, Yaml], dict[str, int]] | None:
-    """Front matter of plain keys, plain words and lists of words, which needs no parser; None for any other."""
+    """Front matter of plain keys, plain words, and lists of words or of plain pairs, which needs no parser.
+
+    None for any other.
+    """
     values: dict[str, Yaml] = {}
     lines: dict[str, int] = {}
     items: list[Yaml] | None = None
-    indent, open_ = "", False
-    key = ""
+    pairs: dict[str, Yaml] | None = None
+    key, marked, open_ = "", "", False
     for number, line in enumerate(inner.split("\n"), start=offset + 1):
         if not line:
             continue
         match = _FLAT_LINE.fullmatch(line)
         if match is None:
             return None
-        word, dash, text = match.groups()
+        word, dash, first, indent, within, text = match.groups()
         if word is not None:
             if word in values:
                 return None
-            key, open_, items, lines[word] = word, text is None, None, number
-            values[word] = scalar(text) if text is not None else None
-        elif text is None or not open_:
+            key, open_, items, pairs, lines[word] = word, text is None, None, None, number
+            values[word] = _flat_value(text) if text is not None else None
+            continue
+        if text is None or not open_:
             return None
-        elif items is None:
-            items, indent = [scalar(text)], dash
-            values[key] = items
-        elif dash != indent:
+        if dash is None:
+            if pairs is None or within in pairs or len(indent) != len(marked) + 1:
+                return None
+            pairs[within] = _flat_value(text)
+            continue
+        if items is None:
+            values[key], marked = (items := []), dash
+        elif dash != marked:
             return None
-        else:
-            items.append(scalar(text))
+        pairs = {first: _flat_value(text)} if first is not None else None
+        items.append(pairs if pairs is not None else _flat_value(text))
     return values, lines
+
+
+def _flat_value(text: str) -> Yaml:
+    return [] if text == "[]" else scalar(text)
 
 
 class _Refusal(Exception):

@@ -17,7 +17,7 @@ WHOLE = Span("card.md", 1, 99)
 
 SPELLED = (
     "en|no|true|5e-7|012|1.0|null|apache-2.0|a b|a - b|a, b (c)|x/y-z_1.5|~|a  b|'quoted'|[a, b]|{a: b}|a: b|a # b|*a|"
-    "&a b|!t b|- a|2024-01-02|é||a:b"
+    "&a b|!t b|- a|2024-01-02|é||a:b|[]"
 )
 WORDS = st.sampled_from(SPELLED.split("|"))
 KEYS = st.sampled_from(["license", "tags", "base_model", "model-index", "y", "a b", "'k'", "-", "1k", "datasets"])
@@ -27,6 +27,9 @@ LINES = st.one_of(
     st.builds("- {}".format, WORDS),
     st.builds("  - {}".format, WORDS),
     st.builds("    {}: {}".format, KEYS, WORDS),
+    st.builds("- {}: {}".format, KEYS, WORDS),
+    st.builds("  - {}: {}".format, KEYS, WORDS),
+    st.builds("  {}: {}".format, KEYS, WORDS),
     st.sampled_from(["", " ", "# note", "\t- a", "  more", "- ", "key:  ", "key:value", "tags: a  "]),
 )
 

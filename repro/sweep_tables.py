@@ -15,7 +15,7 @@ from repro.sweep_card import Swept
 CARDS, FINDINGS = "cards", "findings"
 PARTS = "parts"
 COMPRESSION = "zstd"
-ROWS = 20_000
+ROWS = 5_000
 """Rows of a row group in the final tables, and the most that are in memory while they are made."""
 
 

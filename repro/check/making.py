@@ -78,13 +78,14 @@ def _making_of(spec: Spec) -> Making:
         return Making.AGENT
     if spec.stages:
         return _training(spec, text)
-    if "generated_from_trainer" in named or _tuned(text):
+    if "generated_from_trainer" in named or _tuned(spec, text):
         return Making.TUNING
     if not vocabulary(spec.text).words.isdisjoint(_CONVERSIONS) and _CONVERTED.search(text):
         return Making.NONE
     if spec.get("base_model").known:
         return Making.TUNING
-    from_nothing = "trained" in text and (_SCRATCH.search(text) or _TRAINED.search(text))
+    words = vocabulary(spec.text)
+    from_nothing = any(not words.lacks(p) and p.search(text) for p in (_SCRATCH, _TRAINED))
     return Making.SCRATCH if from_nothing else Making.NONE
 
 
@@ -94,12 +95,13 @@ def _training(spec: Spec, text: str) -> Making:
         return Making.TUNING
     if all(s.name.startswith("pretraining") for s in spec.stages):
         return Making.SCRATCH
-    from_nothing = "trained" in text and _SCRATCH.search(text) and not _tuned(text) and not is_adapter(spec)
+    from_nothing = "trained" in text and _SCRATCH.search(text) and not _tuned(spec, text) and not is_adapter(spec)
     return Making.SCRATCH if from_nothing else Making.TUNING
 
 
-def _tuned(text: str) -> bool:
-    return not vocabulary(text).words.isdisjoint(_TUNINGS) and _TUNED.search(text) is not None
+def _tuned(spec: Spec, text: str) -> bool:
+    words = vocabulary(spec.text)
+    return not words.words.isdisjoint(_TUNINGS) and not words.lacks(_TUNED) and _TUNED.search(text) is not None
 
 
 def is_packed(spec: Spec) -> bool:

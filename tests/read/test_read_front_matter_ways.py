@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.card import Problem, Span
-from repro.read.front_matter import _flat, _Reading, read_front_matter, scalar
+from repro.read.front_matter import _flat, read_front_matter, scalar
 from repro.read.source_text import decode
+from repro.read.yaml_events import Reading
 
 WHOLE = Span("card.md", 1, 99)
 
@@ -53,7 +54,7 @@ def by_nodes(node: yaml.Node) -> Any:
 def test_three_ways_agree(lines: list[str]) -> None:
     inner = "".join(f"{line}\n" for line in lines)
     problems: list[Problem] = []
-    values, places = _Reading(inner, 1, "card.md", WHOLE).load(problems)
+    values, places = Reading(inner, 1, "card.md", WHOLE).load(problems)
     flat = _flat(inner, 1)
     if flat is not None:
         assert repr(flat) == repr((values, places))

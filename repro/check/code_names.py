@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
+from repro.card import Span
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.python_code import Snippet, calls, is_constant, keyword, python_snippets, source_span
 from repro.check.tokens import subject
@@ -172,7 +173,8 @@ def remote_code_pinned(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """
     if "trust_remote_code" not in spec.text:
         return [absent("No code asks for trust_remote_code.")]
-    found = []
+    found: list[Observation] = []
+    loose: list[Span] = []
     repo = subject(evidence)
     custom = repo is not None and any(f.path.endswith(".py") for f in repo.files)
     for snippet, tree in _parsed(spec):
@@ -186,7 +188,9 @@ def remote_code_pinned(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
                 elif repo is not None and repo.files and not custom:
                     found.append(failed(f"trust_remote_code is set; {repo.source} holds no Python.", span))
                 else:
-                    found.append(failed("trust_remote_code=True without a revision.", span))
+                    loose.append(span)
+    if loose:
+        found.insert(0, failed("trust_remote_code=True without a revision.", *loose[:5]))
     return found[:4] or [absent("No Python call asks for trust_remote_code.")]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from repro.check.lineage import stage_fact, tail
 from repro.check.outcomes import absent, failed, listing, passed, unknown
-from repro.check.wording import reads_english, search
+from repro.check.wording import reads_english, search, where_named
 from repro.evidence import Evidence
 from repro.finding import Observation, Persona, Severity, check
 from repro.spec import AnyFact, DatasetRef, Spec, Stage
@@ -109,7 +109,8 @@ def dataset_revision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
                 named[0].span,
             )
         ]
-    return [failed(f"No revision is given for {listing([d.repo_id for d in loose])}.", *(d.span for d in loose[:3]))]
+    spans = [where_named(spec, d.repo_id, d.span) for d in loose[:3]]
+    return [failed(f"No revision is given for {listing([d.repo_id for d in loose])}.", *spans)]
 
 
 @check("R205", "share-agreement", severity=Severity.HIGH, confidence=Severity.MEDIUM)

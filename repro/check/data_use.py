@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from repro.check.evals import scores
 from repro.check.front_matter_shape import line_before_end, one_named_in_body, with_edits
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
-from repro.check.wording import at, front_matter_end, lines_of, says, search, split_by_place
+from repro.check.wording import at, front_matter_end, lines_of, says, search, split_by_place, where_named
 from repro.evidence import Evidence
 from repro.finding import Observation, Persona, Severity, check
 from repro.spec import Claim, ClaimKind, Fact, Origin, Spec
@@ -160,7 +160,8 @@ def data_in_front_matter(spec: Spec, evidence: Evidence) -> Iterable[Observation
     names = listing([d.repo_id for d in used])
     if spec.problems:
         return [unknown(f"The body names {names}; the front matter cannot be read.", used[0].span)]
-    observation = failed(f"The body names {names}; the front matter lists no data sets.", used[0].span)
+    where = where_named(spec, used[0].repo_id, used[0].span)
+    observation = failed(f"The body names {names}; the front matter lists no data sets.", where)
     one = one_named_in_body(spec, facts)
     if one is None or len({d.repo_id for d in used}) != 1:
         return [observation]

@@ -62,12 +62,19 @@ _HARNESS_VERSION = re.compile(
     r"(\d+\.\d+(?:\.\d+)?|[0-9a-f]{7,40}\b)|leaderboard[-_ ]?(?:v\d|\d)",
     re.IGNORECASE,
 )
+_RELEASED = re.compile(
+    r"\blm[-_ ]?eval(?:uation)?(?:[-_ ]harness)?\b|\bevaluation[- ]harness\b|\blighteval\b|\bolmes\b|\bopencompass\b"
+    r"|\bbigcode[-_ ]evaluation\b|\bevalplus\b|\bdeepeval\b|\bhelm\b|\balpaca[-_ ]?eval\b|\bllm[- ]?jp[- ]eval\b",
+    re.IGNORECASE,
+)
+"""Harnesses with releases; a leaderboard or MT-Bench has none that a card could state."""
+_SAME_VERSION = re.compile(r"\bsame (?:version|release|commit) as\b.{0,60}", re.IGNORECASE)
 _SHOTS = re.compile(
     r"\b\d{1,2}[- ]?shots?\b|\b(?:zero|few|five|one)[- ]shot\b|\bnum[_ ]few[_ ]?shot\b|n[-_ ]?shot", re.IGNORECASE
 )
 _RESULTS = re.compile(
     r"\b(?:evaluation|benchmarks?|results|performance|leaderboard|accuracy|f1|bleu|s?chrf|rouge[-\w]*|wer|win[- ]rate|"
-    r"cer|perplexity|exact match|pearson|spearman|s[di]_?s?[di]r\w*|mse|mae|auc)\b",
+    r"cer|perplexity|exact match|pass@\d|human[- _]?eval|eval ?plus|pearson|spearman|s[di]_?s?[di]r\w*|mse|mae|auc)\b",
     re.IGNORECASE,
 )
 
@@ -253,9 +260,12 @@ def harness_version(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [passed(f"The harness is stated with a version ({hits[0].match.group(0).strip()[:60]}).", hits[0].span)]
     if search(spec, re.compile(r"leaderboard/(?:results|details)|results_20\d\d", re.IGNORECASE)):
         return [unknown("The scores link to a leaderboard's result files, which record the version.", where)]
-    if not named and said:
-        return [failed(f"{said[0].match.group(0)} is named without a version.", where)]
-    return [failed("The harness is named without a version.", where)]
+    if hits := search(spec, _SAME_VERSION, body_only=True):
+        return [unknown(f'The version is told by another\'s ("{hits[0].match.group(0)[:80]}").', hits[0].span)]
+    released = search(spec, _RELEASED)
+    if not released:
+        return [unknown("What is named has no releases of its own; its date or its judge would tell.", where)]
+    return [failed(f"{released[0].match.group(0)} is named without a version.", released[0].span)]
 
 
 @check("R509", "shots-stated", severity=Severity.LOW, confidence=Severity.MEDIUM)

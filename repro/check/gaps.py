@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterable
 
 from repro.check.frameworks import DRIFTS, LIBRARIES, framework, framework_version
-from repro.check.lineage import HYPERPARAMETERS, is_preference, is_sft, stage_fact, stated_hyperparameters
+from repro.check.lineage import (
+    HYPERPARAMETERS,
+    is_preference,
+    is_sft,
+    settings_are_shown,
+    stage_fact,
+    stated_hyperparameters,
+)
+from repro.check.making import title
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.wording import reads_english, search
 from repro.evidence import Evidence
@@ -14,6 +22,8 @@ from repro.finding import Observation, Severity, check
 from repro.spec import Spec, Stage
 
 _SPEAKS = re.compile(r"\bhyper-?parameters\b|\blearning[- _]rate\b|\bbatch[- _]size\b|\bepochs?\b", re.IGNORECASE)
+_IN_A_NAME = re.compile(r"(?<![a-z])(?:lr|bs|ep(?:ochs?)?)[-_=]?\d[\d.e-]*", re.IGNORECASE)
+"""Settings in a name, such as "bs8_lr3e-05_ep1"."""
 _REDUCTION = re.compile(
     r"\breduce[_ ]loss\b|\bloss reduction\b|\b(?:sum|mean|average)(?:med|d)? over (?:the )?tokens\b", re.IGNORECASE
 )
@@ -83,6 +93,8 @@ def seed_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             found.append(passed(f"{stage.name}: seed {fact.value}.", fact.span))
         elif hits := search(spec, re.compile(r"\bseeds?\b", re.IGNORECASE), body_only=True):
             found.append(unknown(f"{stage.name}: the card speaks of a seed that could not be read.", hits[0].span))
+        elif settings_are_shown(spec, stage):
+            found.append(unknown(f"{stage.name}: the seed is the default of the settings shown.", stage.span))
         else:
             found.append(failed(f"{stage.name}: hyperparameters are stated, the seed is not.", stage.span))
     return found or [absent("No stage states enough hyperparameters for a seed to be missed.")]
@@ -170,6 +182,9 @@ def stage_has_hyperparameters(spec: Spec, evidence: Evidence) -> Iterable[Observ
             found.append(unknown(f"{stage.name}: no hyperparameter could be read; the card speaks of them.", where))
         elif stage.span is None or not (stage.base.known or is_sft(stage) or is_preference(stage)):
             found.append(unknown(f"{stage.name}: only hinted at; no hyperparameter could be read."))
+        elif hint := _IN_A_NAME.search(f"{spec.get('model_name').value or ''} {title(spec.text)}"):
+            words = f"{stage.name}: no hyperparameter is stated but by the model's name ({hint.group(0)})"
+            found.append(unknown(f"{words}, which could not be read.", stage.span))
         elif last or any(_describes(p, stage) for p in evidence.parents):
             found.append(
                 failed(f"{stage.name}: no learning rate, batch size or length of training is stated.", stage.span)
@@ -227,6 +242,9 @@ def optimizer_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
                     optimizer.span,
                 )
             )
+        elif lacking and settings_are_shown(spec, stage):
+            words = f"{stage.name}: {listing(lacking)} of {optimizer.printed or optimizer.value}"
+            found.append(unknown(f"{words} are the defaults of the settings shown.", optimizer.span))
         elif lacking:
             found.append(
                 failed(

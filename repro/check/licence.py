@@ -9,7 +9,7 @@ from repro.card import Span
 from repro.check.lineage import Lineage, lineages
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.tokens import subject
-from repro.check.wording import search, split_by_place
+from repro.check.wording import at, search, split_by_place
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import Spec
@@ -34,6 +34,8 @@ _TERMS = frozenset(
 _SPOKEN = re.compile(r"\blicen[sc](?:es?|ed|ing)\b|creativecommons\.org/licen", re.IGNORECASE)
 _BLANK = re.compile(r"more information needed|\[needs|<[^<>]*>\s*$|^\s*licen[sc]es?\s*:\s*\S*\s*$", re.IGNORECASE)
 """A line of the template, or of front matter that names none."""
+_SHORTEST = 40
+"""Characters: less than this is a file that was not there when it was fetched ("Entry not found")."""
 _SAME = {"llama": "llama-2", "llama2": "llama-2", "llama-2": "llama-2"}
 
 
@@ -238,7 +240,8 @@ def licence_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             re.IGNORECASE,
         ),
     )
-    named = [h for h in named if not re.match(r"\s*licence:\s*license\s*$", h.line)]
+    blank = [h for h in named if re.match(r"\s*licence:\s*license\s*$", h.line)]
+    named = [h for h in named if h not in blank]
     if named:
         return [unknown("A licence is named in words only; no id could be read.", named[0].span, fact.span)]
     spoken = [h for h in search(spec, _SPOKEN) if not _BLANK.search(h.line)]
@@ -248,9 +251,13 @@ def licence_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [failed('The licence is "other", and nothing says which.', fact.span)]
     if not spec.text.strip() and not fact.known:
         return [unknown("The card's text is not at hand.")]
+    if len(spec.text) < _SHORTEST and not spec.text.lstrip().startswith(("#", "---")):
+        return [unknown("The text is too short to be a card.", at(spec, 1))]
     unread = next((p for p in spec.problems if "front matter" in p.message), None)
     if unread is not None:
         return [unknown("The front matter cannot be read, and a licence may stand in it.", unread.span)]
+    if blank:
+        return [failed('The card states no licence: "licence: license" is left from the template.', blank[0].span)]
     return [failed("The card states no licence.", fact.span)]
 
 

@@ -184,6 +184,13 @@ def stated_hyperparameters(stage: Stage, evidence: Evidence | None = None) -> li
     return [f for f in facts if f.known]
 
 
+def settings_are_shown(spec: Spec, stage: Stage) -> bool:
+    """Whether a stage's settings are a command line or a config file: what they leave out is a default."""
+    blocks = [(b.span.line, b.span.end_line) for b in spec.code if b.role == "config"]
+    facts = stated_hyperparameters(stage) if blocks else []
+    return bool(facts) and all(f.span and any(a <= f.span.line <= b for a, b in blocks) for f in facts)
+
+
 def is_preference(stage: Stage) -> bool:
     """Whether the stage trains on preference pairs by a DPO-like loss."""
     text = f"{stage.name} {stage.method}".lower()

@@ -94,6 +94,7 @@ def links_filled_in(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [absent("The card has no links.")]
     lower = vocabulary(spec.text).lower
     hits = search(spec, _NOWHERE, body_only=True) if any(part in lower for part in _EMPTY) else []
+    hits = [h for h in hits if "fine-tuned version of [None]" not in h.line]  # which R108 tells
     if not hits:
         return [passed("Every link has an address.")]
     shown = listing([_whole_link(h.line, h.match.start(), h.match.end()) for h in hits], 3)

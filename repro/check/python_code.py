@@ -22,6 +22,14 @@ DEEPEST_BRACKETS = 60
 """Deeper nesting than this is no usage code, and could exhaust the parser's stack."""
 
 
+_COMMAND = re.compile(
+    r"(?:[ ]*(?:#[^\n]*)?\n)*[ ]*(?:\$ )?(?:CUDA_VISIBLE_DEVICES=\S+\s+)?(?:sudo |cd |export |git |pip3? "
+    r"|conda |curl |wget |docker |deepspeed |torchrun |accelerate "
+    r"|vllm |ollama |huggingface-cli |hf |bash |sh |(?:python3?|uv) [-\w./]+)"
+)
+"""The beginning of a block of commands, after comments."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snippet:
     """One Python block: its tree, or why there is none."""
@@ -33,6 +41,8 @@ class Snippet:
     """Line in the block, from 1, where parsing stopped."""
     hopeless: bool = False
     """Not to be judged: placeholders, sheer size, or a dialect that is not plain Python."""
+    shell: bool = False
+    """It begins with a shell command: only its label is wrong."""
 
 
 def runnable_text(text: str) -> str:
@@ -82,7 +92,9 @@ def parse(block: CodeBlock) -> Snippet:
         placeholder = (
             session or re.search(r"<[a-zA-Z][\w .:/-]{0,60}>|…|\.\.\.\s*$|^\s*\.\.\.", text, re.MULTILINE) is not None
         )
-        return Snippet(block, None, error.msg or "invalid syntax", error.lineno or 1, hopeless=placeholder)
+        shell = _COMMAND.match(text) is not None
+        problem, line = error.msg or "invalid syntax", error.lineno or 1
+        return Snippet(block, None, problem, line, hopeless=placeholder or shell, shell=shell)
     except (ValueError, RecursionError, MemoryError):
         return Snippet(block, None, "cannot be parsed", hopeless=True)
 
@@ -144,6 +156,25 @@ def called_name(node: ast.Call) -> str:
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else ""
+
+
+def owner_name(node: ast.Call) -> str:
+    """The name on which a method is called, or by which a function is: `A` of `A.from_pretrained(...)`."""
+    function = node.func
+    while isinstance(function, ast.Attribute):
+        function = function.value
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def imported_from(tree: ast.Module) -> dict[str, str]:
+    """Names that the block imports at its top level, and their modules."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            found.update({alias.asname or alias.name: node.module or "" for alias in node.names})
+        elif isinstance(node, ast.Import):
+            found.update({(alias.asname or alias.name).split(".")[0]: alias.name for alias in node.names})
+    return found
 
 
 def keyword(node: ast.Call, name: str) -> ast.expr | None:

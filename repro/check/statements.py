@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from repro.check.frameworks import framework, framework_version
-from repro.check.lineage import is_preference, is_sft, stage_fact, stated_hyperparameters
+from repro.check.lineage import is_preference, is_sft, settings_are_shown, stage_fact, stated_hyperparameters
 from repro.check.making import is_language_model, tags, title
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
 from repro.check.wording import says, search, text_lines
@@ -24,6 +24,7 @@ _DEV = re.compile(r"\b\d+\.\d+(?:\.\d+)?\.?dev\d*\b(?!\+g?[0-9a-f]{7})")
 _EXACT = re.compile(
     r"\bdeterministic\b|\battn_implementation\b|\bflash[- _]?attention\b|\bflash_attn\b|\bsdpa\b|\beager\b"
 )
+_OTHER_ACCELERATORS = ("tpu", "tpus", "hpu", "gaudi", "gaudi2", "rdu", "trainium", "npu")
 _SHUFFLE = re.compile(
     r"\bshuffl\w+|\bRandomSampler\b|\bseed\b|\bdata order\b|\bin order\b|\bcurriculum\b|\bgroup_by_length\b",
     re.IGNORECASE,
@@ -53,7 +54,8 @@ ENOUGH = 5
 def reference_model_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A preference stage names its reference model
 
-    What: Asks each DPO stage which model the log-probabilities were compared with.
+    What: Asks each DPO stage which model the log-probabilities were compared with, where its own start is not named
+    either.
     Why: It is the stage's own start in most recipes and not in all (a moving average, another SFT model, none): with
     another reference the loss, the margins and the model differ.
     Fix: Name the reference model by its repository and revision, or say "the starting weights, frozen".
@@ -66,6 +68,9 @@ def reference_model_named(spec: Spec, evidence: Evidence) -> Iterable[Observatio
         return [passed("The reference model is spoken of.", hits[0].span)]
     if any(stage_fact(s, "loss_type", evidence).value in {"simpo", "orpo", "cpo"} for s in stages):
         return [absent("The loss has no reference model.")]
+    if all(s.base.known for s in stages):
+        words = f"{stages[0].name}: not named; by the usual default it is the start, {stages[0].base.value}"
+        return [unknown(f"{words}.", stages[0].span or stages[0].base.span)]
     return [failed(f"{stages[0].name}: the reference model is not named.", stages[0].span)]
 
 
@@ -193,6 +198,8 @@ def kernels_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [absent("No training of a language model states its hyperparameters.")]
     if hits := search(spec, _EXACT):
         return [passed(f'Stated ("{hits[0].match.group(0)}").', hits[0].span)]
+    if says(spec, *_OTHER_ACCELERATORS):
+        return [absent("The card names an accelerator that brings its own attention.")]
     return [failed(f"{stages[0].name}: the attention implementation is not stated.", stages[0].span)]
 
 
@@ -265,4 +272,6 @@ def order_of_rows_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation
         return [passed(f"The seed {seeds[0].value} orders the rows.", seeds[0].span)]
     if hits := search(spec, _SHUFFLE, body_only=True):
         return [passed(f'The order is spoken of ("{hits[0].match.group(0)}").', hits[0].span)]
+    if all(settings_are_shown(spec, s) for s in stages):
+        return [unknown("The order is the default of the settings shown.", stages[0].span)]
     return [failed(f"{stages[0].name}: neither a seed nor the order of the rows is stated.", stages[0].span)]

@@ -12,9 +12,11 @@ from repro.check.python_code import (
     assignments,
     called_name,
     calls,
+    imported_from,
     is_constant,
     keyword,
     named_models,
+    owner_name,
     python_snippets,
     source_span,
 )
@@ -29,6 +31,13 @@ _PLACEHOLDER = re.compile(
     r"|(?:username|org|user)/.*|model[-_]?(?:name|id|path))$",
     re.IGNORECASE,
 )
+_SUPERSEDED = {
+    "torch_dtype": "`dtype`",
+    "load_in_8bit": "`quantization_config=BitsAndBytesConfig(...)`",
+    "load_in_4bit": "`quantization_config=BitsAndBytesConfig(...)`",
+    "use_auth_token": "`token`",
+}
+"""Arguments and what took their place."""
 _IGNORES_PROMPT_FLAG = re.compile(r"\[/?INST\]")
 
 
@@ -59,14 +68,10 @@ def code_parses(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             continue
         span = source_span(snippet.block, snippet.line or 1)
         if snippet.hopeless:
-            found.append(
-                unknown(
-                    f"A block with placeholders or of unusual size does not parse ({snippet.problem.rstrip('.')}).",
-                    span,
-                )
-            )
+            kind = "of shell commands" if snippet.shell else "with placeholders or of unusual size"
+            found.append(unknown(f"A block {kind} does not parse ({snippet.problem.rstrip('.')}).", span))
         else:
-            found.append(failed(f"The block does not parse: {snippet.problem.rstrip('.')}.", span))
+            found.append(failed(f"The block does not parse: {snippet.problem.rstrip('.?')}.", span))
     return found or [
         passed(f"{len(snippets)} Python block{'s parse' if len(snippets) > 1 else ' parses'}.", snippets[0].block.span)
     ]
@@ -192,28 +197,31 @@ def superseded_arguments(spec: Spec, evidence: Evidence) -> Iterable[Observation
     """The usage code uses current argument names
 
     What: Looks for `torch_dtype`, `load_in_8bit`, `load_in_4bit` and `use_auth_token` in calls of from_pretrained
-    and pipeline.
+    and pipeline, unless the code imports the class from another library than transformers.
     Why: The first still works with a warning; the others raise an error on current releases.
     Fix: Use `dtype`, `quantization_config=BitsAndBytesConfig(...)` and `token`.
     Sources: transformers 5: src/transformers/modeling_utils.py from_pretrained;
     https://huggingface.co/docs/transformers/main_classes/quantization
     """
     found, looked = [], 0
+    sources: dict[str, str] = {}
     for snippet in _parsed(spec):
         if snippet.tree is None:
             continue
+        sources |= imported_from(snippet.tree)
         for function in ("from_pretrained", "pipeline"):
             for call in calls(snippet.tree, function):
+                # the classes of other libraries have arguments of their own
+                if sources.get(owner_name(call), "transformers").split(".")[0] != "transformers":
+                    continue
                 looked += 1
-                old = [
-                    k
-                    for k in ("torch_dtype", "load_in_8bit", "load_in_4bit", "use_auth_token")
-                    if keyword(call, k) is not None
-                ]
+                old = [k for k in _SUPERSEDED if keyword(call, k) is not None]
                 if old:
                     found.append(
                         failed(
-                            f"{function}(...) is called with {listing(old)}.", source_span(snippet.block, call.lineno)
+                            f"{function}(...) is called with {listing(old)}.",
+                            source_span(snippet.block, call.lineno),
+                            fix=f"Use {listing(list(dict.fromkeys(_SUPERSEDED[k] for k in old)))}.",
                         )
                     )
     if found:

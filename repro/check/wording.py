@@ -52,6 +52,16 @@ def _lines(text: str) -> tuple[tuple[str, ...], int]:
     return lines, next((i for i, line in inside if line.rstrip() in {"---", "..."}), 0)
 
 
+def where_named(spec: Spec, name: str, span: Span | None) -> Span | None:
+    """The span, or the first line that holds the name where the span's own lines do not."""
+    lines = _lines(spec.text)[0]
+    if span is not None and (
+        span.source != spec.source or any(name in t for t in lines[span.line - 1 : span.end_line])
+    ):
+        return span
+    return next((at(spec, i) for i, line in enumerate(lines, start=1) if name in line), span)
+
+
 def front_matter_end(spec: Spec) -> int:
     """The line of the `---` that closes the front matter; 0 when there is none."""
     return _lines(spec.text)[1]
@@ -119,8 +129,32 @@ def _hits(spec: Spec, pattern: re.Pattern[str], body_only: bool) -> Iterator[Hit
         line = lines[number]
         if len(line) > LONGEST_LINE:
             line = line[:LONGEST_LINE]
-        if found := pattern.search(line):
+        if (found := pattern.search(line)) and not ("<!--" in text and _is_comment(spec, number)):
             yield Hit(at(spec, number + 1), found, line)
+
+
+def _is_comment(spec: Spec, number: int) -> bool:
+    """Whether nobody sees a line (from 0): it stands in an HTML comment, and not in a block of code that shows one."""
+    if number not in _commented(spec.text):
+        return False
+    return not any(b.span.line <= number + 1 <= b.span.end_line for b in spec.code)
+
+
+@lru_cache(maxsize=4)
+def _commented(text: str) -> frozenset[int]:
+    """The lines (from 0) that hold nothing but a part of a closed HTML comment."""
+    lines: set[int] = set()
+    place = counted = number = 0
+    while (start := text.find("<!--", place)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        number += text.count("\n", counted, start)
+        last = number + text.count("\n", start, end)
+        counted, place = start, end + 3
+        before = text[text.rfind("\n", 0, start) + 1 : start]
+        stop = text.find("\n", place)
+        after = text[place : stop if stop >= 0 else len(text)]
+        # one line more at either end is seen when other text stands on it
+        lines.update(range(number + bool(before.strip()), last + 1 - bool(after.strip())))
+    return frozenset(lines)
 
 
 _MOST_MARKS = 8

@@ -60,7 +60,6 @@ def test_given_card_alone() -> None:
         "R410",
         "R411",
         "R415",
-        "R440",
         "R445",
         "R448",
         "R501",

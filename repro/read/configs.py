@@ -12,7 +12,7 @@ from repro.read.markdown import without_html
 from repro.read.names import TELLING, TRAINING, term
 from repro.read.parameters import interpret
 from repro.read.statement import Gathered, Statement
-from repro.read.values import fold, left_open
+from repro.read.values import fold, kept, left_open, number
 from repro.read.yaml_lines import Entry, entries
 
 _SETTING = re.compile(
@@ -37,10 +37,15 @@ _MEMBER = re.compile(
 _CONFIG = re.compile(r"(?m)^(?:base_model|model_name_or_path|sequence_len|micro_batch_size|lora_r|adapter)\s*:")
 _NO_YAML = frozenset(("python", "py", "python3", "bibtex", "diff"))
 _OTHER_WORDS = (
-    "pad_to_sequence_len flash_attention deepspeed early_stopping_patience evals_per_epoch saves_per_epoch doc_stride "
-    "fan_in_fan_out modules_to_save"
+    "pad_to_sequence_len flash_attention deepspeed attn_implementation use_bnb save_strategy save_total_limit "
+    "evals_per_epoch saves_per_epoch early_stopping_patience doc_stride fan_in_fan_out modules_to_save "
+    "bnb_4bit_quant_type bnb_4bit_use_double_quant bnb_4bit_compute_dtype bnb_8bit_compute_dtype llm_int8_threshold "
+    "llm_int8_enable_fp32_cpu_offload llm_int8_has_fp16_weight use_nested_quant "
+    "max_source_length max_target_length max_prompt_length torch_compile ddp_find_unused_parameters"
 )
 _OTHERS = frozenset(_OTHER_WORDS.split())
+_OF_A_FILE = frozenset(("save_strategy", "save_total_limit"))
+"""Settings that a recipe states; on a command line they are of the one run."""
 """Settings of a recipe that no term is for and that change what is trained or how fast."""
 _DATA = frozenset(("dataset", "dataset_name", "train_dataset", "dataset_mixer"))
 Pair = tuple[int, str, str]
@@ -80,7 +85,9 @@ def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
         if "--" in bare:
             pairs.extend((first + offset, label, f"--{label}") for label in _SWITCH.findall(bare))
         if flags:
-            pairs.extend((first + offset, label, value.strip("\"'")) for label, value in flags)
+            pairs.extend(
+                (first + offset, label, value.strip("\"'")) for label, value in flags if label not in _OF_A_FILE
+            )
         elif not bare.lstrip().startswith(("#", "//", "{", "-")) and (match := _SETTING.match(bare)):
             value = re.sub(r"\s+#.*$", "", match["value"]).strip("\"',")
             pairs.append((first + offset, match["label"].strip("\"'"), value))
@@ -120,8 +127,10 @@ def _statements(doc: Document, index: int, pairs: list[Pair]) -> list[Statement]
     for line, label, value, known in terms:
         span = Span(source, line, line)
         if label in _OTHERS and value:
-            name, why = fold(label).replace(" ", "_"), "not a term this reader knows"
-            found.append(Statement(name, value, span, value, None, why, hint, label, "code", None, False, index))
+            said, why = kept(value), "not a term this reader knows"
+            if said is not None and value[0] not in "${" and known is None:
+                figure = number(value)
+                found.append(Statement(label, value, span, said, figure, why, hint, label, "code", None, False, index))
         if (
             known is None
             or known[0] not in TRAINING

@@ -15,6 +15,7 @@ from repro.read.model_index import read_model_index
 from repro.read.pipeline_diagram import read_pipelines
 from repro.read.prose import read_prose, without_loose
 from repro.read.scores import read_scores
+from repro.read.sentence_fit import read_sentence_fit
 from repro.read.stage_data import read_named_base, read_trainer_data
 from repro.read.statement import Gathered
 from repro.read.tables import read_parameter_tables
@@ -27,6 +28,7 @@ COMMON: tuple[Extractor, ...] = (
     read_pipelines,
     read_lists,
     read_settings,
+    read_sentence_fit,
     read_merges,
     read_prose,
     read_trainer_data,
@@ -64,13 +66,36 @@ def _is_axolotl(card: Card) -> bool:
 RECIPE_FIRST: tuple[Extractor, ...] = (read_settings, *(e for e in COMMON if e is not read_settings))
 """For generated cards whose configuration is the recipe and whose bullets repeat it."""
 
+
+def _is_allenai(card: Card) -> bool:
+    """Cards of Ai2's Tulu and OLMo: the title names the family and the text says whose it is."""
+    title = next((b.text for b in card.blocks if b.kind is BlockKind.HEADING and b.text), "")[:120].lower()
+    by_them = "Allen Institute for AI" in card.text or "Ai2" in card.text or card.source.startswith("allenai/")
+    return by_them and ("tulu" in title or "tülu" in title or "olmo" in title)
+
+
+def _of_library(card: Card, name: str) -> bool:
+    return card.front_matter.get("library_name") == name or has_tag(card, name)
+
+
+def _is_keras(card: Card) -> bool:
+    return _of_library(card, "keras") or has_tag(card, "generated_from_keras_callback")
+
+
 DIALECTS: tuple[Dialect, ...] = (
     Dialect("axolotl", _is_axolotl, RECIPE_FIRST, trainer_logs=True),
     Dialect("llama-factory", lambda card: has_tag(card, "llama-factory"), trainer_logs=True),
     Dialect("alignment-handbook", lambda card: has_tag(card, "alignment-handbook"), trainer_logs=True),
     Dialect("transformers-trainer", is_trainer, trainer_logs=True),
+    Dialect("autotrain", lambda card: has_tag(card, "autotrain", "autonlp")),
     Dialect("trl", is_trl, (*COMMON, read_trl)),
     Dialect("mergekit", lambda card: has_tag(card, "mergekit", "merge")),
+    Dialect("unsloth", lambda card: has_tag(card, "unsloth")),
+    Dialect("allenai", _is_allenai),
+    Dialect("keras", _is_keras),
+    Dialect("spacy", lambda card: _of_library(card, "spacy")),
+    Dialect("espnet", lambda card: _of_library(card, "espnet")),
+    Dialect("sentence-transformers", lambda card: _of_library(card, "sentence-transformers")),
     Dialect("hand-written", lambda card: True),
 )
 

@@ -11,7 +11,7 @@ from repro.read.names import TELLING, TRAINING, term
 from repro.read.stage_data import introduced_data
 from repro.read.statement import Gathered, Statement
 from repro.read.tables import statements
-from repro.read.values import fold, left_open, number, plain_value
+from repro.read.values import fold, kept, number
 
 _MARKS = re.compile(r"[*`]+|<br\s*/?>|\\$")
 _PAIR = re.compile(r"^(?P<label>[^:=]{1,80}?)\s*(?::|=|：)\s*(?P<value>\S.*)$", re.DOTALL)
@@ -21,7 +21,7 @@ _IDENTITY = frozenset(_IDENTITY_WORDS.split())
 
 
 _ACHIEVED = re.compile(
-    r"(?i)\bachieves? the following results\b|\bresults? on the (?:evaluation|validation|test) set\b"
+    r"(?i)\bachieves? the following results\b|\bresults? on (?:the )?(?:evaluation|validation|test) set\b"
 )
 _Item = tuple[int, str, str, str, int]
 """Place among the blocks, label, value, standard term (or empty), line (0: anywhere in the block)."""
@@ -88,6 +88,7 @@ def _group(doc: Document, group: list[_Item]) -> list[Statement]:
         (doc.about_training(index) and any(key in TRAINING for key in keys)) or telling >= 3
     )
     hint = doc.stage_hint(index)
+    quantised = "quantization config was used during training" in doc.introduction(index)
     found: list[Statement] = []
     for place, label, value, key, line in group:
         block = doc.blocks[place]
@@ -98,12 +99,12 @@ def _group(doc: Document, group: list[_Item]) -> list[Statement]:
         elif key in _IDENTITY:
             if not doc.elsewhere(index) and len(value) < 300 and not _of_another(doc, place):
                 found.extend(statements(doc, key, label, cell, hint, "list"))
-        elif not key and is_training and telling >= 2 and re.fullmatch(r"[A-Za-z][\w ]{1,40}", label):
+        elif not key and is_training and (telling >= 2 or quantised) and re.fullmatch(r"[A-Za-z][\w ]{1,40}", label):
             name = fold(label).replace(" ", "_")
-            open_, read = left_open(value), number(value)
-            why = "left open on the card" if open_ else "not a term this reader knows"
-            kept = None if open_ else plain_value(read) if read and not read.unit else value[:300]
-            found.append(Statement(name, value[:300], cell.span, kept, read, why, hint, label, "list", None, False))
+            said = kept(value[:300])
+            why = "left open on the card" if said is None else "not a term this reader knows"
+            read = number(value)
+            found.append(Statement(name, value[:300], cell.span, said, read, why, hint, label, "list", None, False))
     if is_training and telling >= 3:
         found.extend(introduced_data(doc, index, hint))
     return [replace(s, cell=None, medium="list", group=index) for s in found]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from repro.card import BlockKind, Cell, Span, Table
 from repro.number import Number
 from repro.read.document import Document, hub_id, stage_in
+from repro.read.final_losses import final_losses
 from repro.read.names import SPELLINGS
 from repro.read.parameters import precisions_in
 from repro.read.statement import Gathered, Memory, Reading
@@ -42,6 +43,9 @@ _OTHER_RUN = re.compile(r"\b(?:baselines?|ablations?|vanilla|without|previous ru
 """What names a curve of another run than the one that made this model."""
 _PLAIN_LOSS = frozenset({"loss", "train loss", "training loss", "avg loss", "average loss", "mean loss"})
 _MEMORY = re.compile(r"\b(?:v ?ram|memory|gpu memory|ram)\b")
+_BROKEN = re.compile(r"\d{1,4} \.\d{1,15}")
+FIGURES = re.compile(r"['\"]([A-Za-z][\w@ -]{0,40})['\"]\s*:\s*(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)(?=\s*[,}])")
+"""The members of a mapping in a cell that are figures."""
 _PRECISION = re.compile(r"\b(?:precision|quanti[sz]ation|dtype|format|quant|mode|type)\b")
 
 
@@ -51,7 +55,7 @@ def read_metric_tables(doc: Document) -> Gathered:
     memories: list[Memory] = []
     for index, block in enumerate(doc.blocks):
         if block.kind is BlockKind.TABLE and block.table is not None:
-            found = list(_readings(doc, index, block.table))
+            found = list(_readings(doc, index, block.table)) or list(final_losses(doc, index, block.table))
             readings.extend(found)
             if not found:
                 memories.extend(_memories(block.table))
@@ -98,7 +102,7 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
     for column in (*losses, *others):
         head = heads[column]
         is_loss = column in losses
-        split = "validation" if _VALIDATION.search(head) or not is_loss else "train"
+        split = "validation" if _VALIDATION.search(head) or not (is_loss or head.startswith("train ")) else "train"
         window, why = window_in(table.header[column].text)
         if not window and not why and is_loss and split == "train":
             window, why = around, around_why
@@ -113,11 +117,14 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
             step_value = as_int(step_number) if step_number else None
             if step_value is None and epoch_number is None:
                 continue
-            if not cell.text or (not is_loss and number(cell.text) is None):
+            if not cell.text or cell.text.strip().lower() == "no log":
                 continue
-            if cell.text.strip().lower() == "no log":
+            if not is_loss and "{" in cell.text:
+                yield from _mapped(cell, step_value, epoch_number, place, index)
                 continue
             read, unread = _loss(cell, decimal_comma)
+            if not is_loss and read is None:
+                continue
             stage = stage_in(table.header[column].text) or (stage_in(row[named].text) if named is not None else "")
             yield Reading(
                 metric=metric,
@@ -137,6 +144,15 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
                 why=unread,
                 group=index,
             )
+
+
+def _mapped(cell: Cell, step: int | None, epoch: Number | None, stage: str, index: int) -> Iterator[Reading]:
+    """The figures of a cell that holds a mapping of several: {'rouge1': 31.2, 'rouge2': 14.6}."""
+    for name, figure in FIGURES.findall(cell.text[:2000]):
+        yield Reading(
+            metric=fold(name).replace(" ", "_"), printed=figure, span=cell.span, number=number(figure), step=step,
+            epoch=epoch.value if epoch else None, split="validation", stage=stage, group=index,
+        )  # fmt: skip
 
 
 def _own_losses(table: Table, heads: list[str], losses: list[int]) -> list[int]:
@@ -186,9 +202,13 @@ def _grouped(text: str) -> bool:
 
 def _loss(cell: Cell, decimal_comma: bool) -> tuple[Number | None, str]:
     """A figure's number; a comma that may be a decimal or a thousands separator is not guessed at."""
-    if left_open(cell.text):
-        return None, "left open on the card"
     text = cell.text
+    if text.strip().lower() == "nan":
+        return None, "not a number (nan)"
+    if left_open(text):
+        return None, "left open on the card"
+    if " ." in text and _BROKEN.fullmatch(text):
+        text = text.replace(" ", "")  # "0 .2839": a figure that an editor has broken
     if _grouped(text):
         if not decimal_comma:
             return None, "the comma may be a decimal point or a thousands separator"

@@ -23,8 +23,10 @@ _TRAINED = re.compile(
 _OTHERS = re.compile(
     r"(?i)\b(?:pre-?train(?!ed (?:weights|checkpoint))\w*|original(?:ly)?|"
     r"baseline|paper|should|recommend\w*|if you|you can|e\.g\.|for example|"
-    r"unlike|compared|instead|inference|generat\w+|sampl(?:ing|ed) with|evaluat\w+|benchmark\w*|other models?|teacher|"
-    r"previous|earlier|future|merg(?:e|ed|es|ing)|plan(?:ned)?|will be|tried|experiment\w*)\b"
+    r"unlike|compared|instead|inference|generat(?:e[sd]?|ing)|"
+    r"generation (?:with|using|settings?|config\w*|parameters?)|sampl(?:ing|ed) with|evaluat\w+|"
+    r"benchmark\w*|other models?|teacher|previous|earlier|future|merg(?:e|ed|es|ing)|"
+    r"plan(?:ned)?|will be|tried|experiment\w*)\b"
 )
 _OWN = re.compile(r"\b(?:[Tt]h(?:e|is) model|[Ii]t) was (?:then )?(?:fine-?tuned|trained) for \d")
 _SHARE = re.compile(
@@ -207,7 +209,7 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Liv
     # Under a heading of its own, pretraining is no other model's.
     if _OTHERS.search(re.sub(r"\bpre-?training\b", "", sentence) if stage == "pretraining" else sentence):
         return
-    if not (_TRAINED.search(sentence) or doc.about_training(index)):
+    if not ("epochs taking" in lowered or _TRAINED.search(sentence) or doc.about_training(index)):
         return
     if block.kind is BlockKind.LIST_ITEM and ":" in sentence[:60]:
         return  # "label: value" items are read as lists

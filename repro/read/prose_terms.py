@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 _NUMERAL = r"(~?\d[\d.,]*(?:e[-+−]?\d+)?(?:\s?[x×]\s?10\s?\^?\s?[-−⁻]?[\d⁰-⁹]+)?|\d+e[-−]\d+)"
-_IS = r"\s*(?:of|=|:|is|was|set to|at)?\s*"
+_IS = r"\s*(?:of|=|:|is|was|set to|at)?(?:\s*set to)?\s*"
 _STRICT: dict[str, str] = {
     "num_epochs": r"\bfor\s+(?:a total of\s+)?(~?\d+(?:\.\d+)?|one|two|three|four|five)\s+"
     r"(?:full |complete |training )?epochs?\b"
-    r"|\btrain(?:ed|ing)?\s+(\d+(?:\.\d+)?)\s+epochs?\b"
+    r"|\btrain(?:ed|ing)?\s+(\d+(?:\.\d+)?)\s+epochs?\b|\bequal to\s+(\d+(?:\.\d+)?)\s+epochs?\b"
     r"|\b(\d+(?:\.\d+)?|one|two|three|four|five)\s+epochs?\s+(?:taking|of\s+(?:full\s+)?fine-?\s?tun\w+)\b",
     "learning_rate": rf"\b(?:learning rate|lr)\s*(?:\([^)]*\)\s*)?{_IS}{_NUMERAL}"
     r"|(?<![\w.])(\d[\d.]*e-\d+|0\.0\d+)\s+(?:peak\s+)?learning rate",
@@ -32,7 +32,8 @@ _LOOSE: dict[str, str] = {
     "lr_scheduler_type": r"\b(cosine|linear|constant|polynomial|inverse square root)\s+(?:learning[- ]rate\s+|lr\s+)?"
     r"(?:decay|schedul\w+|annealing)",
     "total_steps": r"\b(?:train|tun)(?:ed|ing)\b[^.;]{0,80}?\bfor\s+(?:a total of\s+)?(\d[\d,.]*\s?[kKM]?)\s+"
-    r"(?:training\s+|optimi[sz]er\s+|gradient\s+)?steps",
+    r"(?:training\s+|optimi[sz]er\s+|gradient\s+)?steps"
+    r"|\btrained\s+(\d[\d,.]*\s?[kKM]?)\s+steps",
     "adam_beta1": r"(?:β|\bbeta)[_ ]?\{?1\}?\s*=\s*(0?\.\d+)",
     "adam_beta2": r"(?:β|\bbeta)[_ ]?\{?2\}?\s*=\s*(0?\.\d+)",
     "adam_epsilon": r"(?:ε|\bepsilon)\s*=\s*(\d[\d.]*e-\d+)",

@@ -72,6 +72,7 @@ def trainer_bullets(doc: Document, index: int, which: str, several: bool = False
     split = "test" if which == "test" else "validation"
     heading = next(iter(doc.path(doc.blocks[index])), "") if several else ""
     task = f"{heading}, {which} set" if heading else f"{which} set"
+    epoch = _epoch_of_list(doc, index)
     for block in doc.blocks[index + 1 : index + 61]:
         if block.kind is not BlockKind.LIST_ITEM:
             return
@@ -90,10 +91,26 @@ def trainer_bullets(doc: Document, index: int, which: str, several: bool = False
         span = doc.locate(block.span, printed)
         name = fold(label).replace(" ", "_")
         if name in _LOSSES:
+            if printed.lower() in ("na", "n/a"):
+                continue  # not announced for later: there is none
             metric, of = ("loss", "train") if name == "train_loss" else ("eval_loss", "validation")
-            yield Reading(metric, printed, span, read, split=of, why="" if read else "left open on the card")
+            why = "" if read else "left open on the card"
+            yield Reading(metric, printed, span, read, epoch=epoch, split=of, why=why)
         elif read is not None and not counts_something_else(label):
             yield Result(task, name, printed, span, read, split=split)
+
+
+def _epoch_of_list(doc: Document, index: int) -> float | None:
+    """The epoch that Keras' callback lists beside its last losses ("Train Loss", "Epoch")."""
+    read = None
+    of_keras = False
+    for block in doc.blocks[index + 1 : index + 61]:
+        if block.kind is not BlockKind.LIST_ITEM:
+            break
+        of_keras = of_keras or block.text.startswith("Train Loss:")
+        if block.text.startswith("Epoch:"):
+            read = number(block.text[6:].strip())
+    return read.value if of_keras and read is not None else None
 
 
 def list_result(doc: Document, index: int) -> Iterator[Result]:

@@ -12,7 +12,7 @@ from repro.read.names import TELLING, TRAINING, method_of, term
 from repro.read.parameters import NUMERIC, PREFERENCE_LOSSES, interpret
 from repro.read.sizes import of_own_size
 from repro.read.statement import Gathered, Statement
-from repro.read.values import fold, left_open, number, plain_value
+from repro.read.values import fold, kept, left_open, number
 
 MAX_ROWS = 2000
 """A longer table is data, not parameters."""
@@ -133,7 +133,7 @@ def _by_columns(doc: Document, index: int, table: Table) -> list[Statement]:
 def _unknown(label: Cell, cell: Cell, stage: str) -> Statement:
     read = number(cell.text)
     key = fold(label.text).replace(" ", "_")[:60]
-    value = None if left_open(cell.text) else plain_value(read) if read and not read.unit else cell.text
+    value = kept(cell.text)
     why = "left open on the card" if value is None else "not a term this reader knows"
     return Statement(key, cell.text, cell.span, value, read, why, stage, label.text, "table", cell, known=False)
 

@@ -54,6 +54,17 @@ def boolean(printed: str) -> bool | None:
     return True if word in _TRUE else False if word in _FALSE else None
 
 
+def kept(printed: str) -> bool | int | float | str | None:
+    """The value of a setting that no term is for: a flag, a number, else the text; None where it is left open."""
+    if left_open(printed):
+        return None
+    flag = boolean(printed)
+    if flag is not None:
+        return flag
+    read = number(printed)
+    return plain_value(read) if read and not read.unit else printed
+
+
 @lru_cache(maxsize=4096)
 def number(printed: str) -> Number | None:
     """The number that the whole of `printed` is, or None.

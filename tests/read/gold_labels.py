@@ -15,7 +15,7 @@ _KEYS: dict[str, str] = {
     "tốc độ học|lernrate|taxa de aprendizado|อัตราการเรียนรู้",
     "per_device_batch_size|batch_size|effective_batch_size": "batch size|batch|batchsize|training batch size|"
     "批次大小|批量大小|批大小|バッチサイズ|배치 크기|taille de lot|tamaño de lote|tamaño del lote|kích thước batch",
-    "per_device_batch_size": "train batch size|per gpu train batch size|"
+    "per_device_batch_size": "train batch size|per device training batch size|per gpu train batch size|"
     "per device train batch size|per device batch size|micro batch size|"
     "micro batch|per device batch|instantaneous batch size per device|batch size per device|batch size per gpu|"
     "per gpu batch size|micro batchsize",
@@ -25,14 +25,15 @@ _KEYS: dict[str, str] = {
     "effective_batch_size": "total train batch size|tot batch size|"
     "global batch size|effective batch size|total batch size|"
     "total train batch size w parallel distributed accumulation|batch size total|global batchsize|effective batch|"
-    "total effective batch size|global train batch size|batch size effective",
+    "total effective batch size|tot batch size|global train batch size|batch size effective",
     "effective_batch_tokens": "batch tokens|tokens per batch|batch size tokens|batch size in tokens|"
     "global batch size tokens|tokens per step",
     "gradient_accumulation_steps": "gradient accumulation steps|grad accumulation|gradient accumulation|"
     "accumulation steps|grad accumulation steps|grad accum|gradient acc|梯度累积步数|梯度累积|勾配累積|"
     "grad acc steps",
     "num_devices": "num devices|number of gpus|gpus|num gpus|number of devices|n gpus|world size",
-    "num_epochs": "num epochs|epochs|epocs|epoch|num train epochs|number of epochs|n epochs|train epochs|"
+    "num_epochs": "num epochs|number of training epochs|epochs|epocs|epoch|num train epochs|number of epochs|n epochs|"
+    "train epochs|"
     "training epochs|训练轮数|訓練輪數|エポック数|エポック|에폭|에포크|nombre d epoques|epoques|epocas|"
     "número de épocas|épocas|nombre d époques|époques|số epoch",
     "max_steps": "max steps|maximum steps|max train steps",
@@ -54,7 +55,8 @@ _KEYS: dict[str, str] = {
     "warmup_tokens": "warmup tokens|lr warmup tokens",
     "weight_decay": "weight decay|weight decay factor|"
     "weigth decay|wd|权重衰减|重み減衰|加權衰減|가중치 감쇠|decaimiento de pesos",
-    "optimizer": "optimizer|optim|optimiser|optimizer type|优化器|最適化|オプティマイザ|옵티마이저|optimiseur|"
+    "optimizer": "optimizer|optimizer class|optim|"
+    "optimiser|optimizer type|优化器|最適化|オプティマイザ|옵티마이저|optimiseur|"
     "optimizador",
     "adam_betas": "betas|adam betas|beta1 beta2|optimizer betas|β1 β2",
     "adam_beta1": "adam beta1|beta1|beta 1|adam beta 1",
@@ -72,7 +74,7 @@ _KEYS: dict[str, str] = {
     "packing": "packing|sample packing|sequence packing",
     "logging_steps": "logging steps|log interval",
     "beta": "beta|β|dpo beta|kl beta|kl coef",
-    "loss_type": "loss type|loss|dpo loss type|loss function",
+    "loss_type|loss_function": "loss type|loss|dpo loss type|loss function",
     "label_smoothing": "label smoothing|label smoothing factor",
     "label_scope": "train on inputs",
     "neftune_alpha": "neftune noise alpha|neftune alpha|noisy embedding alpha",
@@ -86,7 +88,7 @@ _KEYS: dict[str, str] = {
     "adapter": "adapter|finetuning type|peft type|fine tuning type|peft method",
     "load_in_8bit": "load in 8bit",
     "load_in_4bit": "load in 4bit",
-    "quantization": "quantization|quantization method",
+    "quantization|quant_method": "quant method|quantization|quantization method",
     "dataset_rows": "num examples|number of examples|training examples|train examples|training samples|dataset size",
     "distributed_type": "distributed type",
     "tokens": "tokens|training tokens|total tokens|trained tokens|number of tokens",
@@ -128,6 +130,7 @@ def plain_number(printed: object) -> float | None:
     text = text.replace("−", "-").replace("–", "-").replace("×", "x").strip().strip("*`").strip()
     text = re.sub(r"(?i)^(?:~|≈|about|approx\.?)\s*", "", text)
     text = re.sub(r"\s*\([^()]*\)$", "", text)
+    text = re.sub(r"(?<=\d) (?=\.\d)", "", text)
     text = re.sub(r"(?<=\d)[,'  ](?=\d{3}(?:\D|$))", "", text)
     power = re.fullmatch(r"([-+]?[\d.]+)\s*[x*]\s*10\s*\^?\s*[({]?\s*([-+]?\d+)\s*[)}]?", text)
     if power:
@@ -147,6 +150,10 @@ def meaning(label: str, printed: str) -> Meant:
     """The keys a label may have, and the values that its text says, of its own key and of those it brings along."""
     keys = keys_of(label)
     low = printed.lower().strip()
+    if "loss_function" in keys and "." in printed and plain_number(printed) is None:
+        return keys, {"loss_function": printed.rpartition(".")[2]}
+    if low in ("❌", "✅"):
+        return keys, dict.fromkeys(keys, low == "✅")
     if "optimizer" in keys:
         return keys, _optimizer(low)
     if keys == ("adam_betas",):
@@ -165,6 +172,8 @@ def meaning(label: str, printed: str) -> Meant:
         if low in ("true", "yes", "false", "no"):
             on = low in ("true", "yes")
             return keys, {"precision": folded(label)} if on else {folded(label): False}
+        if "->" in low or "→" in low:
+            return keys, {"precision": None}  # one after another: which holds for what is not a single value
         found = next((form for form, *words in _FORMS if any(word in low for word in words)), None)
         return keys, {"precision": found} if found else {}
     if low in ("true", "false", "yes", "no"):

@@ -104,10 +104,12 @@ def _stage(
         facts = [f for f in facts if f not in along]
         explained += [(main[0], main[2]), *((f[0], f[2]) for f in along)]
     neutral = _neutral(gold, wanted)
+    if wanted and "merge_config" in wanted:  # what a merge is made with stands there, not among hyperparameters
+        facts = [f for f in facts if not f[0].startswith("merge_") and f[0] != "precision"]
     for key, printed, value in facts:
         again = any(key == k and same_value(v, value) for k, v in explained)
         text = squeezed(printed)
-        if again or any(text == word for word in neutral) or not text:
+        if again or any(text == word for word in neutral) or not text or (value is None and left_open(printed)):
             continue
         if "merge_config" in (wanted or {}) and (key.startswith("merge_") or key == "precision"):
             continue  # what a merge is made of is told apart in these files
@@ -131,6 +133,8 @@ def _stem(method: str) -> str:
     """ "sft", "dpo", "merge", "fine-tuning": the stage's kind as the reader names it."""
     if re.search(r"(?i)\bmerge", method):
         return "merge"
+    if folded(method).startswith("training"):
+        return "training"
     return next(iter(methods_in(method)), "fine-tuning" if re.search(r"(?i)tun", method) else folded(method))
 
 
@@ -146,10 +150,10 @@ def _own_stem(stage: Stage) -> str:
 
 def _names(text: str) -> set[str]:
     """The names that one entry of a gold file gives: what stands before brackets, and what is said of front matter."""
-    names: set[str] = set()
-    for part in text.split(";"):
-        names.add(folded(re.sub(r"\([^()]*\)", " ", part)))
-        names.update(folded(n) for said in re.findall(r"\(front matter:([^()]*)\)", part) for n in said.split(","))
+    said = [n for found in re.findall(r"\(front matter:? ([^()]*)\)", text) for n in re.split("[,;]", found)]
+    names = {folded(n) for n in said}
+    for part in re.sub(r"\([^()]*\)", " ", text).split(";"):
+        names.add(folded(part))
     return names - {""}
 
 

@@ -216,7 +216,7 @@ def test_a_command_in_a_block_of_code_names_base_and_settings(spec_of: Reader) -
         "learning_rate": 3e-5,
         "num_epochs": 5,
         "per_device_batch_size": 24,
-        "doc_stride": "128",
+        "doc_stride": 128,
     }
 
 

@@ -106,6 +106,9 @@ class Check:
     function: CheckFunction
     persona: Persona = Persona.AUTHOR
     """AUDITOR: its failures are shown only to who asks for everything."""
+    asks: str = ""
+    """The subject without which a card gives the check nothing to look at ("stage", "score", "code", ...): there its
+    answer is the one it gives of an empty card. Empty: it looks at every card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,7 @@ def check(
     confidence: Severity = Severity.HIGH,
     needs: tuple[str, ...] = ("card",),
     persona: Persona = Persona.AUTHOR,
+    asks: str = "",
 ) -> Callable[[CheckFunction], Check]:
     """Make a Check of a function. Its docstring has a title line, then paragraphs headed
     `What:`, `Why:`, `Fix:` and `Sources:` (sources separated by semicolons).
@@ -169,6 +173,7 @@ def check(
             needs=needs,
             function=function,
             persona=persona,
+            asks=asks,
         )
 
     return make

@@ -70,7 +70,7 @@ def _bound(tree: ast.AST) -> Iterator[str]:
             yield node.arg
 
 
-@check("R635", "usage-imports", severity=Severity.MEDIUM)
+@check("R635", "usage-imports", severity=Severity.MEDIUM, asks="code")
 def usage_imports(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The usage code imports what it uses
 
@@ -112,7 +112,7 @@ def usage_imports(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return found or [passed("The well-known names that the code uses are imported.")]
 
 
-@check("R636", "removed-names", severity=Severity.LOW)
+@check("R636", "removed-names", severity=Severity.LOW, asks="code")
 def removed_names(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The usage code uses names that the library still has
 

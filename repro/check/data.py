@@ -43,7 +43,7 @@ def share(data: DatasetRef) -> float | None:
     return float(value) if isinstance(value, int | float) and 0 < value <= 1 else None
 
 
-@check("R201", "sample-seed", severity=Severity.MEDIUM, needs=("card", "parent"))
+@check("R201", "sample-seed", severity=Severity.MEDIUM, needs=("card", "parent"), asks="stage")
 def sample_seed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A random sample comes with its seed
 
@@ -84,7 +84,7 @@ def _pin(spec: Spec, data: DatasetRef) -> str:
     return hits[0].match.group(1) or hits[0].match.group(2) if hits else ""
 
 
-@check("R202", "dataset-revision", severity=Severity.LOW, persona=Persona.AUDITOR)
+@check("R202", "dataset-revision", severity=Severity.LOW, persona=Persona.AUDITOR, asks="stage")
 def dataset_revision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Data sets are named with a revision
 
@@ -113,7 +113,7 @@ def dataset_revision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [failed(f"No revision is given for {listing([d.repo_id for d in loose])}.", *spans)]
 
 
-@check("R205", "share-agreement", severity=Severity.HIGH, confidence=Severity.MEDIUM)
+@check("R205", "share-agreement", severity=Severity.HIGH, confidence=Severity.MEDIUM, asks="stage")
 def share_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Every statement of the sampled share says the same
 

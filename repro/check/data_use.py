@@ -91,7 +91,7 @@ def evaluation_set_named(spec: Spec, evidence: Evidence) -> Iterable[Observation
     return [failed("Which set the results are on is not said.", hits[0].span)]
 
 
-@check("R233", "benchmarks-have-their-own-data", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R233", "benchmarks-have-their-own-data", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="score")
 def benchmarks_have_their_own_data(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Each benchmark of the front matter names its own data set
 

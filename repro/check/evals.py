@@ -8,10 +8,19 @@ from functools import lru_cache
 
 from repro.check.lineage import tail
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
-from repro.check.wording import at, front_matter_end, lines_of, reads_english, search
+from repro.check.wording import (
+    LONGEST_LINE,
+    at,
+    front_matter_end,
+    lowered_lines,
+    reads_english,
+    search,
+    text_lines,
+)
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import Claim, ClaimKind, Spec
+from repro.vocabulary import vocabulary
 
 BENCHMARKS = frozenset(
     [
@@ -79,6 +88,12 @@ _RESULTS = re.compile(
 )
 
 
+_RESULT_WORDS = frozenset(
+    {"evaluation", "benchmark", "benchmarks", "results", "performance", "leaderboard", "accuracy", "f1", "bleu", "chrf"}
+    | {"schrf", "roug", "wer", "win", "cer", "perplexity", "exact", "pearson", "spearman", "sd", "si", "sddr", "sdir"}
+    | {"sidr", "siir", "sdsd", "sdsi", "sisd", "sisi", "mse", "mae", "auc"}
+)
+"""Words and beginnings of words of which every match of `_RESULTS` has one."""
 _DIGIT = re.compile(r"[0-9]")
 
 
@@ -108,6 +123,19 @@ def _tells_of_results(line: str) -> bool:
     return likely and _RESULTS.search(line) is not None
 
 
+def _where_results_are_told(spec: Spec) -> int:
+    """The first line of the body with a word for results that may be one of theirs, or 0."""
+    words = vocabulary(spec.text)
+    there = _RESULT_WORDS & words.words
+    if not there:
+        return 0
+    end = front_matter_end(spec)
+    for number, lower in enumerate(lowered_lines(words.lower)[end:], start=end):
+        if any(word in lower for word in there) and _tells_of_results(text_lines(spec)[number][:LONGEST_LINE]):
+            return number + 1
+    return 0
+
+
 @check("R501", "evaluated-at-all", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
 def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The card gives a result
@@ -124,7 +152,7 @@ def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [
             passed(f"The card gives {plural(len(found) + len(validation), 'result')}.", (found or validation)[0].span)
         ]
-    headed = next((number for number, line in lines_of(spec, body_only=True) if _tells_of_results(line)), 0)
+    headed = _where_results_are_told(spec)
     if headed:
         return [unknown("No score could be read; the card speaks of results.", at(spec, headed))]
     if not reads_english(spec):
@@ -135,7 +163,7 @@ def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [failed("The card gives no score and no validation loss.")]
 
 
-@check("R502", "harness-stated", severity=Severity.HIGH, confidence=Severity.MEDIUM)
+@check("R502", "harness-stated", severity=Severity.HIGH, confidence=Severity.MEDIUM, asks="score")
 def harness_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Benchmark scores name what measured them
 
@@ -178,7 +206,7 @@ def harness_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     ]
 
 
-@check("R505", "not-trained-on-the-test", severity=Severity.HIGH, confidence=Severity.MEDIUM)
+@check("R505", "not-trained-on-the-test", severity=Severity.HIGH, confidence=Severity.MEDIUM, asks="score")
 def not_trained_on_the_test(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Benchmarks are not scored on what was trained on
 
@@ -210,7 +238,7 @@ def not_trained_on_the_test(spec: Spec, evidence: Evidence) -> Iterable[Observat
     return [unknown(f"{words}: the card would have to say which split each used.", both[0].span, claims=ids)]
 
 
-@check("R507", "score-left-open", severity=Severity.MEDIUM)
+@check("R507", "score-left-open", severity=Severity.MEDIUM, asks="score")
 def score_left_open(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """No announced score is left open
 
@@ -238,7 +266,7 @@ def score_left_open(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [passed(f"None of {plural(len(claims), 'score')} is left open.", claims[0].span)]
 
 
-@check("R508", "harness-version", severity=Severity.LOW, confidence=Severity.MEDIUM)
+@check("R508", "harness-version", severity=Severity.LOW, confidence=Severity.MEDIUM, asks="score")
 def harness_version(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The harness comes with its version
 
@@ -268,7 +296,7 @@ def harness_version(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [failed(f"{released[0].match.group(0)} is named without a version.", released[0].span)]
 
 
-@check("R509", "shots-stated", severity=Severity.LOW, confidence=Severity.MEDIUM)
+@check("R509", "shots-stated", severity=Severity.LOW, confidence=Severity.MEDIUM, asks="score")
 def shots_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Benchmark scores say how many examples the prompt held
 

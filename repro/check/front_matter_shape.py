@@ -153,7 +153,7 @@ def front_matter_keys(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return found or [passed(f"The front matter's keys ({listing([k for _, k, _ in keys], 3)}) are known.")]
 
 
-@check("R126", "language-code", severity=Severity.LOW)
+@check("R126", "language-code", severity=Severity.LOW, asks="language")
 def language_code(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Languages are given as codes
 
@@ -187,7 +187,7 @@ def one_named_in_body(spec: Spec, facts: tuple[AnyFact, ...]) -> AnyFact | None:
     return next(iter(named.values())) if len(named) == 1 else None
 
 
-@check("R127", "base-in-front-matter", severity=Severity.LOW)
+@check("R127", "base-in-front-matter", severity=Severity.LOW, asks="base")
 def base_in_front_matter(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A base model that the body names stands in the front matter too
 

@@ -29,7 +29,14 @@ _REDUCTION = re.compile(
 )
 
 
-@check("R404", "loss-reduction-stated", severity=Severity.MEDIUM, confidence=Severity.HIGH, needs=("card", "parent"))
+@check(
+    "R404",
+    "loss-reduction-stated",
+    severity=Severity.MEDIUM,
+    confidence=Severity.HIGH,
+    needs=("card", "parent"),
+    asks="stage",
+)
 def loss_reduction_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """An SFT stage says how token losses are averaged
 
@@ -75,7 +82,7 @@ def loss_reduction_stated(spec: Spec, evidence: Evidence) -> Iterable[Observatio
     return found or [absent("No supervised stage states hyperparameters.")]
 
 
-@check("R405", "seed-stated", severity=Severity.LOW, needs=("card", "parent"))
+@check("R405", "seed-stated", severity=Severity.LOW, needs=("card", "parent"), asks="stage")
 def seed_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The training seed is stated
 
@@ -100,7 +107,7 @@ def seed_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return found or [absent("No stage states enough hyperparameters for a seed to be missed.")]
 
 
-@check("R406", "framework-version", severity=Severity.MEDIUM)
+@check("R406", "framework-version", severity=Severity.MEDIUM, asks="stage")
 def framework_version_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The training framework comes with its version or commit
 
@@ -138,7 +145,7 @@ def framework_version_stated(spec: Spec, evidence: Evidence) -> Iterable[Observa
     return found or [absent("No training framework is named.")]
 
 
-@check("R414", "stage-has-hyperparameters", severity=Severity.HIGH, needs=("card", "parent"))
+@check("R414", "stage-has-hyperparameters", severity=Severity.HIGH, needs=("card", "parent"), asks="stage")
 def stage_has_hyperparameters(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Every training stage states how it was trained
 
@@ -208,7 +215,7 @@ def _describes(parent: Spec, stage: Stage) -> bool:
     return str(stage.produces.value) in names
 
 
-@check("R415", "optimizer-stated", severity=Severity.LOW)
+@check("R415", "optimizer-stated", severity=Severity.LOW, asks="stage")
 def optimizer_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The optimizer comes with its betas and weight decay
 

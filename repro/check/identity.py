@@ -47,7 +47,7 @@ def _body_bases(spec: Spec) -> tuple[list[AnyFact], list[AnyFact]]:
     return split_by_place(spec, tuple(facts))
 
 
-@check("R101", "base-model-agreement", severity=Severity.HIGH, confidence=Severity.MEDIUM)
+@check("R101", "base-model-agreement", severity=Severity.HIGH, confidence=Severity.MEDIUM, asks="base")
 def base_model_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Front matter and body name the same base model
 
@@ -95,7 +95,7 @@ def _overlaps(a: str, b: str) -> bool:
     return min(map(len, plain)) >= 4 and (plain[0] in plain[1] or plain[1] in plain[0])
 
 
-@check("R102", "dataset-agreement", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R102", "dataset-agreement", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="datasets")
 def dataset_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Front matter and body name the same data sets
 
@@ -133,7 +133,7 @@ def dataset_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     ]
 
 
-@check("R103", "base-or-instruct", severity=Severity.HIGH, confidence=Severity.MEDIUM)
+@check("R103", "base-or-instruct", severity=Severity.HIGH, confidence=Severity.MEDIUM, asks="base")
 def base_or_instruct(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The base model is not called by both its base and its instruction-tuned name
 
@@ -161,7 +161,7 @@ def base_or_instruct(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [passed("The base model has one name, tuned or not.", stated[0][1].span)]
 
 
-@check("R107", "usage-names-this-model", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R107", "usage-names-this-model", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="code")
 def usage_names_this_model(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The usage code loads the model that the card describes
 
@@ -212,7 +212,7 @@ def base_model_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [unknown("No base model could be read from the card; it may be named in words only.", where)]
 
 
-@check("R109", "base-is-not-itself", severity=Severity.MEDIUM, confidence=Severity.HIGH)
+@check("R109", "base-is-not-itself", severity=Severity.MEDIUM, confidence=Severity.HIGH, asks="base")
 def base_is_not_itself(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The base model is another model than the card's own
 

@@ -261,7 +261,7 @@ def licence_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [failed("The card states no licence.", fact.span)]
 
 
-@check("R707", "licence-agreement", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R707", "licence-agreement", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="license")
 def licence_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Front matter and text state one licence
 

@@ -30,7 +30,7 @@ _PLAIN |= {"apache20license": "apache-2.0", "agplv3": "agpl-3.0", "ccby40": "cc-
 _PLAIN |= {"gpl3": "gpl-3.0", "agpl3": "agpl-3.0", "bsd3": "bsd-3-clause", "llama31": "llama3.1"}
 
 
-@check("R708", "licence-id-known", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R708", "licence-id-known", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="license")
 def licence_id_known(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The front matter's licence is an id of the Hub's list
 
@@ -62,7 +62,7 @@ def licence_id_known(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [with_edits(observation, (Edit(place[0], start, start + len(name) - 1, name, right),))]
 
 
-@check("R709", "custom-licence-linked", severity=Severity.LOW)
+@check("R709", "custom-licence-linked", severity=Severity.LOW, asks="license")
 def custom_licence_linked(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A licence called "other" has a name and a link
 

@@ -35,7 +35,14 @@ def _one_step_logger(spec: Spec, stage: Stage) -> bool:
     return str(framework(spec, stage).value).lower() == "open-instruct"
 
 
-@check("R409", "partial-last-window", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, needs=("card", "dataset"))
+@check(
+    "R409",
+    "partial-last-window",
+    severity=Severity.MEDIUM,
+    confidence=Severity.MEDIUM,
+    needs=("card", "dataset"),
+    asks="stage",
+)
 def partial_last_window(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The final loss is not the artefact of a partial batch
 
@@ -93,7 +100,7 @@ def partial_last_window(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     return found or [absent("No training loss is claimed at the stated last step.")]
 
 
-@check("R410", "loss-window-stated", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R410", "loss-window-stated", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="stage")
 def loss_window_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Losses say over how many steps they are averaged
 
@@ -137,7 +144,7 @@ def loss_window_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return found or [absent("No training loss is claimed at a step.")]
 
 
-@check("R411", "loss-left-open", severity=Severity.MEDIUM)
+@check("R411", "loss-left-open", severity=Severity.MEDIUM, asks="loss")
 def loss_left_open(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """No announced loss is left open
 
@@ -180,7 +187,7 @@ def _mended(spec: Spec, claim: Claim, first: Number, second: Number) -> tuple[Ed
     return (Edit(span.line, start + 1, start + len(old), old, (minus if value < 0 else plus) + digits),)
 
 
-@check("R412", "changes-recomputed", severity=Severity.HIGH)
+@check("R412", "changes-recomputed", severity=Severity.HIGH, asks="change")
 def changes_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Printed relative changes follow from the printed figures
 

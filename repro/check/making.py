@@ -47,7 +47,18 @@ def title(text: str) -> str:
 
 
 def tags(spec: Spec) -> frozenset[str]:
-    """The front matter's tags, library and pipeline, in lower case."""
+    """The front matter's tags, library and pipeline, in lower case; kept for the card that was looked at last."""
+    global _tagged
+    last = _tagged
+    if last[0] is not spec:
+        last = _tagged = (spec, _tags(spec))
+    return last[1]
+
+
+_tagged: tuple[Spec | None, frozenset[str]] = (None, frozenset())
+
+
+def _tags(spec: Spec) -> frozenset[str]:
     words: list[str] = []
     for key in ("tags", "library_name", "pipeline_tag"):
         value = spec.get(key).value
@@ -57,12 +68,14 @@ def tags(spec: Spec) -> frozenset[str]:
 
 def making_of(spec: Spec) -> Making:
     """How the model was made, by what the card names: its stages first, then its tags, its title and its words."""
-    if not _kept or _kept[0][0] is not spec:
-        _kept[:] = [(spec, _making_of(spec))]
-    return _kept[0][1]
+    global _kept
+    last = _kept
+    if last[0] is not spec:
+        last = _kept = (spec, _making_of(spec))
+    return last[1]
 
 
-_kept: list[tuple[Spec, Making]] = []
+_kept: tuple[Spec | None, Making] = (None, Making.NONE)
 """The last card's answer: several checks ask, one after the other, and a Spec is dear to hash."""
 
 

@@ -196,7 +196,7 @@ def _ratios(spec: Spec, good: list[Span]) -> Iterator[Observation]:
                 yield failed(f"{' + '.join(map(str, parts))} = {sum(parts)}, not 100.", span)
 
 
-@check("R211", "mixture-against-stated-tokens", severity=Severity.MEDIUM, confidence=Severity.LOW)
+@check("R211", "mixture-against-stated-tokens", severity=Severity.MEDIUM, confidence=Severity.LOW, asks="table")
 def mixture_against_stated_tokens(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A table of sources adds up to the tokens that its text announces
 

@@ -119,7 +119,7 @@ def one_beginning_token(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     return found[:4] or [absent("No such text goes through a tokenizer.")]
 
 
-@check("R309", "shots-as-turns-stated", severity=Severity.INFO, persona=Persona.AUDITOR)
+@check("R309", "shots-as-turns-stated", severity=Severity.INFO, persona=Persona.AUDITOR, asks="score")
 def shots_as_turns_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Scores with a chat template say where the examples stand
 

@@ -45,15 +45,21 @@ class Snippet:
     """It begins with a shell command: only its label is wrong."""
 
 
+_BLANK = re.compile(r"\n +(?:\n|$)")
+
+
 def runnable_text(text: str) -> str:
     """The block as a notebook or an interactive session would run it: prompts, magics and outputs taken off."""
-    lines = text.replace("\t", "    ").split("\n")
-    if any(line.lstrip().startswith(">>> ") for line in lines):
+    text = text.replace("\t", "    ")
+    lines = text.split("\n")
+    if ">>> " in text and any(line.lstrip().startswith(">>> ") for line in lines):
         kept = []
         for line in lines:
             start = line.lstrip()
             kept.append(start[4:] if start.startswith((">>> ", "... ")) else "")
         return "\n".join(kept)
+    if "!" not in text and "%" not in text and text[:1] not in " \n" and _BLANK.search(text) is None:
+        return text.strip("\n")  # no magics, and nothing that an indentation could be taken off
     quiet = [
         re.match(r"[ ]*", line).group(0) + "pass" if line.lstrip().startswith(("!", "%")) else line  # type: ignore[union-attr]
         for line in lines
@@ -208,6 +214,9 @@ def _strings(tree: ast.Module) -> dict[str, str]:
 _SHELL_MODEL = re.compile(r"(?:vllm serve|--model(?:[-_](?:name|id|path))?(?:_or_path)?)[ =]+[\"']?([\w.-]+/[\w.-]+)")
 
 
+_LOADERS = ("from_pretrained", "pipeline", "LLM", "snapshot_download")
+
+
 def named_models(code: Iterable[CodeBlock]) -> list[tuple[str, Span]]:
     """Repository names (or paths) that usage code loads as models or tokenizers, with their lines."""
     return list(_named_models(tuple(code)))
@@ -217,11 +226,12 @@ def named_models(code: Iterable[CodeBlock]) -> list[tuple[str, Span]]:
 def _named_models(blocks: tuple[CodeBlock, ...]) -> tuple[tuple[str, Span], ...]:
     found: list[tuple[str, Span]] = []
     names: dict[str, str] = {}
-    for snippet in python_snippets(blocks):
+    loads = any(function in block.text for block in blocks for function in _LOADERS)
+    for snippet in _snippets(blocks) if loads else ():
         if snippet.tree is None:
             continue
         names |= _strings(snippet.tree)
-        for function in ("from_pretrained", "pipeline", "LLM", "snapshot_download"):
+        for function in _LOADERS:
             for call in calls(snippet.tree, function):
                 node = keyword(call, "model") or keyword(call, "pretrained_model_name_or_path")
                 if node is None and call.args:

@@ -61,7 +61,7 @@ def _files(table: PipeTable) -> list[tuple[str, float, str, int, int, float | No
     return found
 
 
-@check("R610", "sizes-of-quantized-files", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R610", "sizes-of-quantized-files", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="table")
 def sizes_of_quantized_files(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Files of one model have sizes that their bits give
 

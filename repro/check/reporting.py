@@ -79,7 +79,7 @@ def results_as_text(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [failed("The results are shown as pictures only.", at(spec, picture[0]), at(spec, picture[1]))]
 
 
-@check("R531", "metric-named", severity=Severity.LOW, confidence=Severity.MEDIUM)
+@check("R531", "metric-named", severity=Severity.LOW, confidence=Severity.MEDIUM, asks="score")
 def metric_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A score says which of a benchmark's metrics it is
 
@@ -104,7 +104,7 @@ def metric_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [failed(f"{texts}: which metric is meant is not said.", *(c.span for c in bare[:3]), claims=_ids(bare))]
 
 
-@check("R532", "decoding-stated", severity=Severity.LOW, confidence=Severity.MEDIUM)
+@check("R532", "decoding-stated", severity=Severity.LOW, confidence=Severity.MEDIUM, asks="score")
 def decoding_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Scores of written answers say how they were decoded
 
@@ -129,7 +129,7 @@ def decoding_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [failed(f"{texts}: greedy or sampled is not said.", *(c.span for c in claims[:3]), claims=_ids(claims))]
 
 
-@check("R533", "task-version-stated", severity=Severity.INFO, persona=Persona.AUDITOR)
+@check("R533", "task-version-stated", severity=Severity.INFO, persona=Persona.AUDITOR, asks="score")
 def task_version_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Benchmark scores come with the version of the task
 
@@ -150,7 +150,14 @@ def task_version_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     return [failed(f"{plural(len(claims), 'score')} without the version of the task.", claims[0].span)]
 
 
-@check("R534", "others-numbers-sourced", severity=Severity.LOW, confidence=Severity.LOW, persona=Persona.AUDITOR)
+@check(
+    "R534",
+    "others-numbers-sourced",
+    severity=Severity.LOW,
+    confidence=Severity.LOW,
+    persona=Persona.AUDITOR,
+    asks="table",
+)
 def others_numbers_sourced(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A comparison says where the other models' numbers come from
 
@@ -180,7 +187,7 @@ def _family(row: tuple[str, ...]) -> str:
     return next(iter(re.findall(r"[a-z]+", row[0].casefold())), "") if row else ""
 
 
-@check("R535", "rows-once", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R535", "rows-once", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="table")
 def rows_once(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """No row of results stands twice with different numbers
 
@@ -223,7 +230,7 @@ def _is_log(table: PipeTable) -> bool:
     return any(_STEPS.search(cell) for cell in table.header) or any(r[:1] == ("No log",) for r in table.rows)
 
 
-@check("R536", "error-stated", severity=Severity.INFO, persona=Persona.AUDITOR)
+@check("R536", "error-stated", severity=Severity.INFO, persona=Persona.AUDITOR, asks="score")
 def error_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Scores come with their error
 
@@ -240,7 +247,7 @@ def error_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [failed(f"{plural(len(claims), 'score')} without a standard error.", claims[0].span)]
 
 
-@check("R537", "score-in-range", severity=Severity.HIGH)
+@check("R537", "score-in-range", severity=Severity.HIGH, asks="score")
 def score_in_range(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A share lies between 0 and 1, or between 0 and 100
 

@@ -68,7 +68,7 @@ def shape_against_size(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [passed(f"{words}, which agrees.", span)]
 
 
-@check("R105", "index-against-parameters", severity=Severity.MEDIUM, needs=("subject",))
+@check("R105", "index-against-parameters", severity=Severity.MEDIUM, needs=("subject",), asks="repository")
 def index_against_parameters(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The weight index counts bytes and parameters that can belong together
 
@@ -93,7 +93,14 @@ def index_against_parameters(spec: Spec, evidence: Evidence) -> Iterable[Observa
     return [failed(f"{words[0].upper()}{words[1:]}; at two bytes each it would be {real / 1e9:.3g}B parameters.", span)]
 
 
-@check("R106", "stored-precision", severity=Severity.LOW, confidence=Severity.MEDIUM, needs=("card", "subject"))
+@check(
+    "R106",
+    "stored-precision",
+    severity=Severity.LOW,
+    confidence=Severity.MEDIUM,
+    needs=("card", "subject"),
+    asks="repository",
+)
 def stored_precision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Stated precision, configuration and stored bytes agree
 

@@ -60,7 +60,14 @@ def rows_of_kept_batches(steps: int, batch: float, epochs: float) -> Interval:
     return Interval(math.floor(max(per_epoch - 1.0, 0.0) * batch) + 1.0, max(math.ceil(per_epoch) * batch, 1.0))
 
 
-@check("R203", "rows-batch-steps", severity=Severity.HIGH, confidence=Severity.MEDIUM, needs=("card", "dataset"))
+@check(
+    "R203",
+    "rows-batch-steps",
+    severity=Severity.HIGH,
+    confidence=Severity.MEDIUM,
+    needs=("card", "dataset"),
+    asks="stage",
+)
 def rows_batch_steps(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Rows, epochs, batch size and steps agree
 
@@ -130,7 +137,7 @@ def _judge(
     return failed(f"{words}; {hint}.", *spans, claims=claims)
 
 
-@check("R204", "row-counts", severity=Severity.LOW, confidence=Severity.MEDIUM, needs=("card", "dataset"))
+@check("R204", "row-counts", severity=Severity.LOW, confidence=Severity.MEDIUM, needs=("card", "dataset"), asks="stage")
 def row_counts(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Stated row counts agree with the data set's
 
@@ -209,7 +216,7 @@ def steps_an_epoch(spec: Spec, stage: Stage) -> tuple[Interval, Span | None] | N
     return (Interval(low, high), by_step[max(by_step)].span) if low <= high else None
 
 
-@check("R208", "epochs-against-steps", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R208", "epochs-against-steps", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="loss")
 def epochs_against_steps(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The epochs and steps of a loss table belong to one run
 

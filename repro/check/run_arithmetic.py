@@ -30,7 +30,7 @@ _SHOWN = (
 )  # fmt: skip
 
 
-@check("R420", "run-arithmetic", severity=Severity.HIGH, confidence=Severity.MEDIUM)
+@check("R420", "run-arithmetic", severity=Severity.HIGH, confidence=Severity.MEDIUM, asks="stage")
 def run_arithmetic(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The numbers of a training stage fit one run
 
@@ -107,7 +107,7 @@ def derived_words(derivation: Derivation, figures: list[Figure]) -> str:
     return "; ".join(parts[:3])
 
 
-@check("R421", "warmup-ends-within-the-run", severity=Severity.LOW, confidence=Severity.MEDIUM)
+@check("R421", "warmup-ends-within-the-run", severity=Severity.LOW, confidence=Severity.MEDIUM, asks="stage")
 def warmup_ends_within_the_run(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The warm-up is shorter than the run
 

@@ -68,7 +68,7 @@ def _averages(table: PipeTable) -> list[tuple[Number, list[Number], int, int]]:
     return found
 
 
-@check("R503", "average-recomputed", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R503", "average-recomputed", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="table")
 def average_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A printed average is the mean of its row or column
 
@@ -144,7 +144,7 @@ def _same(a: Claim, b: Claim, factor: float = 1.0) -> bool:
     return first.meets(b.number.interval.widened(b.number.last_digit / 2))
 
 
-@check("R504", "metadata-against-text", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
+@check("R504", "metadata-against-text", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, asks="score")
 def metadata_against_text(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Scores in the front matter are those of the text
 
@@ -186,7 +186,7 @@ def metadata_against_text(spec: Spec, evidence: Evidence) -> Iterable[Observatio
     return found
 
 
-@check("R506", "one-scale", severity=Severity.INFO)
+@check("R506", "one-scale", severity=Severity.INFO, asks="score")
 def one_scale(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A score has one scale throughout the card
 

@@ -29,7 +29,14 @@ _MASTER = re.compile(
 )
 
 
-@check("R403", "beta-against-loss", severity=Severity.HIGH, confidence=Severity.MEDIUM, needs=("card", "parent"))
+@check(
+    "R403",
+    "beta-against-loss",
+    severity=Severity.HIGH,
+    confidence=Severity.MEDIUM,
+    needs=("card", "parent"),
+    asks="stage",
+)
 def beta_against_loss(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """DPO's beta has the size that its loss needs
 
@@ -82,7 +89,14 @@ def beta_against_loss(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return found or [absent("No preference stage states a beta.")]
 
 
-@check("R408", "rate-above-precision", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, needs=("card", "parent"))
+@check(
+    "R408",
+    "rate-above-precision",
+    severity=Severity.MEDIUM,
+    confidence=Severity.MEDIUM,
+    needs=("card", "parent"),
+    asks="stage",
+)
 def rate_above_precision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The learning rate is not lost in the weights' precision
 
@@ -124,7 +138,7 @@ def rate_above_precision(spec: Spec, evidence: Evidence) -> Iterable[Observation
     return found or [absent("No stage trains in half precision at a learning rate below 1e-5.")]
 
 
-@check("R413", "first-dpo-loss", severity=Severity.HIGH, needs=("card", "parent"))
+@check("R413", "first-dpo-loss", severity=Severity.HIGH, needs=("card", "parent"), asks="stage")
 def first_dpo_loss(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The first DPO loss is log 2
 

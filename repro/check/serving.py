@@ -74,7 +74,7 @@ def _memory(spec: Spec) -> list[tuple[Claim, str]]:
     return found
 
 
-@check("R605", "memory-holds-weights", severity=Severity.MEDIUM)
+@check("R605", "memory-holds-weights", severity=Severity.MEDIUM, asks="memory")
 def memory_holds_weights(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Stated memory holds the weights
 
@@ -114,7 +114,14 @@ def memory_holds_weights(spec: Spec, evidence: Evidence) -> Iterable[Observation
     return found
 
 
-@check("R606", "served-length", severity=Severity.LOW, confidence=Severity.MEDIUM, needs=("card", "parent", "subject"))
+@check(
+    "R606",
+    "served-length",
+    severity=Severity.LOW,
+    confidence=Severity.MEDIUM,
+    needs=("card", "parent", "subject"),
+    asks="code",
+)
 def served_length(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The served context is one the model can hold
 
@@ -157,7 +164,7 @@ def served_length(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return found or [absent("No serving command sets a length.")]
 
 
-@check("R607", "weights-without-pickle", severity=Severity.MEDIUM, needs=("subject",))
+@check("R607", "weights-without-pickle", severity=Severity.MEDIUM, needs=("subject",), asks="repository")
 def weights_without_pickle(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Weights are published as safetensors
 
@@ -183,7 +190,7 @@ def weights_without_pickle(spec: Spec, evidence: Evidence) -> Iterable[Observati
     return [absent(f"{repo.source} lists no weights.")]
 
 
-@check("R609", "named-gpus-suffice", severity=Severity.MEDIUM)
+@check("R609", "named-gpus-suffice", severity=Severity.MEDIUM, asks="memory")
 def named_gpus_suffice(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Named GPUs have the memory that is asked for
 

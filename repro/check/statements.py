@@ -50,7 +50,14 @@ ENOUGH = 5
 """Hyperparameters stated by a card that means to be complete."""
 
 
-@check("R440", "reference-model-named", severity=Severity.INFO, persona=Persona.AUDITOR, needs=("card", "parent"))
+@check(
+    "R440",
+    "reference-model-named",
+    severity=Severity.INFO,
+    persona=Persona.AUDITOR,
+    needs=("card", "parent"),
+    asks="stage",
+)
 def reference_model_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A preference stage names its reference model
 
@@ -74,7 +81,14 @@ def reference_model_named(spec: Spec, evidence: Evidence) -> Iterable[Observatio
     return [failed(f"{stages[0].name}: the reference model is not named.", stages[0].span)]
 
 
-@check("R441", "prompt-in-loss-stated", severity=Severity.LOW, persona=Persona.AUDITOR, needs=("card", "parent"))
+@check(
+    "R441",
+    "prompt-in-loss-stated",
+    severity=Severity.LOW,
+    persona=Persona.AUDITOR,
+    needs=("card", "parent"),
+    asks="stage",
+)
 def prompt_in_loss_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A supervised stage says which tokens the loss counts
 
@@ -129,7 +143,7 @@ def parameters_of_this_method(spec: Spec, evidence: Evidence) -> Iterable[Observ
     return [unknown(f"{hit.match.group(1)} is named here and nowhere else in the card.", hit.span)]
 
 
-@check("R443", "schedule-has-length", severity=Severity.LOW)
+@check("R443", "schedule-has-length", severity=Severity.LOW, asks="stage")
 def schedule_has_length(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A decaying schedule comes with its length
 
@@ -157,7 +171,7 @@ def schedule_has_length(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     return found or [absent("No decaying schedule is stated.")]
 
 
-@check("R444", "packing-has-length", severity=Severity.MEDIUM, needs=("card", "parent"))
+@check("R444", "packing-has-length", severity=Severity.MEDIUM, needs=("card", "parent"), asks="stage")
 def packing_has_length(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Packed rows come with their length
 
@@ -182,7 +196,7 @@ def packing_has_length(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return found or [absent("No stage says that its rows were packed.")]
 
 
-@check("R445", "kernels-stated", severity=Severity.INFO, persona=Persona.AUDITOR)
+@check("R445", "kernels-stated", severity=Severity.INFO, persona=Persona.AUDITOR, asks="stage")
 def kernels_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The attention implementation is stated
 
@@ -255,7 +269,7 @@ def version_can_be_installed(spec: Spec, evidence: Evidence) -> Iterable[Observa
     return [passed(f"{plural(len(facts), 'version')}, all released.", facts[0].span)]
 
 
-@check("R448", "order-of-rows-stated", severity=Severity.INFO, persona=Persona.AUDITOR)
+@check("R448", "order-of-rows-stated", severity=Severity.INFO, persona=Persona.AUDITOR, asks="stage")
 def order_of_rows_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The order of the rows is stated
 

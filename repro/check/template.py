@@ -52,7 +52,14 @@ def _marks(block: CodeBlock) -> list[str]:
     return list(dict.fromkeys(_MARK.findall(block.text[:20_000])))
 
 
-@check("R301", "template-end-token", severity=Severity.HIGH, confidence=Severity.MEDIUM, needs=("card", "subject"))
+@check(
+    "R301",
+    "template-end-token",
+    severity=Severity.HIGH,
+    confidence=Severity.MEDIUM,
+    needs=("card", "subject"),
+    asks="code",
+)
 def template_end_token(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The template in the card ends a turn with a token that the tokenizer has
 
@@ -112,7 +119,14 @@ def template_end_token(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     ]
 
 
-@check("R303", "template-agreement", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, needs=("card", "subject"))
+@check(
+    "R303",
+    "template-agreement",
+    severity=Severity.MEDIUM,
+    confidence=Severity.MEDIUM,
+    needs=("card", "subject"),
+    asks="code",
+)
 def template_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The template in the card is the tokenizer's template
 
@@ -144,7 +158,7 @@ def template_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [failed(f"{listing(lost)} of the card's template is not in the tokenizer's chat template.", block.span)]
 
 
-@check("R305", "template-exists", severity=Severity.HIGH, needs=("card", "subject"))
+@check("R305", "template-exists", severity=Severity.HIGH, needs=("card", "subject"), asks="code")
 def template_exists(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Code that applies a chat template finds one
 

@@ -97,7 +97,7 @@ def _several(spec: Spec, stage: Stage, clash: list[Figure]) -> Observation:
     return unknown(f"{said.message} The length may have changed within the run.", *said.spans)
 
 
-@check("R426", "rate-floor", severity=Severity.MEDIUM, confidence=Severity.HIGH)
+@check("R426", "rate-floor", severity=Severity.MEDIUM, confidence=Severity.HIGH, asks="stage")
 def rate_floor(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The learning rate at the end is below its peak, by the stated ratio
 

@@ -109,7 +109,14 @@ def pad_is_not_end(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [passed(f"Pad token {pad}, end token {end}.", where)]
 
 
-@check("R304", "template-without-date", severity=Severity.LOW, needs=("subject",), persona=Persona.AUDITOR)
+@check(
+    "R304",
+    "template-without-date",
+    severity=Severity.LOW,
+    needs=("subject",),
+    persona=Persona.AUDITOR,
+    asks="repository",
+)
 def template_without_date(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The chat template gives the same prompt on every day
 
@@ -128,7 +135,7 @@ def template_without_date(spec: Spec, evidence: Evidence) -> Iterable[Observatio
     return [passed("The chat template has no call for the current date.", where)]
 
 
-@check("R306", "end-token-agreement", severity=Severity.MEDIUM, needs=("subject",))
+@check("R306", "end-token-agreement", severity=Severity.MEDIUM, needs=("subject",), asks="repository")
 def end_token_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Tokenizer and generation configuration stop at the same token
 
@@ -157,7 +164,7 @@ def end_token_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     return [failed(f"The tokenizer's end token {end} is id {number}; {source} stops at {stops}.", *where)]
 
 
-@check("R307", "vocabulary-holds-tokens", severity=Severity.HIGH, needs=("subject",))
+@check("R307", "vocabulary-holds-tokens", severity=Severity.HIGH, needs=("subject",), asks="repository")
 def vocabulary_holds_tokens(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Every added token has a row in the embedding
 

@@ -41,7 +41,7 @@ def _wholes(stage: Stage, key: str) -> list[int]:
     return list(dict.fromkeys(n for f in stage.all(key) if (n := whole(f)) is not None))
 
 
-@check("R401", "effective-batch", severity=Severity.HIGH, confidence=Severity.MEDIUM)
+@check("R401", "effective-batch", severity=Severity.HIGH, confidence=Severity.MEDIUM, asks="stage")
 def effective_batch(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Effective batch = per-device batch x devices x accumulation
 
@@ -102,7 +102,7 @@ def _usual_cause(effective: int, each: int, steps: int, devices: int) -> str:
     return ""
 
 
-@check("R402", "micro-batch", severity=Severity.MEDIUM)
+@check("R402", "micro-batch", severity=Severity.MEDIUM, asks="stage")
 def micro_batch_divides(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The accumulation divides the effective batch, and the devices are known
 
@@ -189,7 +189,7 @@ def warmup(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return found or [absent("No warm-up is stated.")]
 
 
-@check("R418", "one-value-each", severity=Severity.MEDIUM, confidence=Severity.LOW)
+@check("R418", "one-value-each", severity=Severity.MEDIUM, confidence=Severity.LOW, asks="stage")
 def one_value_each(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A training parameter has one value
 
@@ -236,7 +236,7 @@ def one_value_each(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     return [passed("No training parameter is stated with two values.")]
 
 
-@check("R419", "losses-within-the-run", severity=Severity.MEDIUM)
+@check("R419", "losses-within-the-run", severity=Severity.MEDIUM, asks="stage")
 def losses_within_the_run(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """No loss is claimed after the last step
 
@@ -272,7 +272,7 @@ def losses_within_the_run(spec: Spec, evidence: Evidence) -> Iterable[Observatio
     return found or [absent("No loss is claimed at a step.")]
 
 
-@check("R417", "loss-type-stated", severity=Severity.MEDIUM)
+@check("R417", "loss-type-stated", severity=Severity.MEDIUM, asks="stage")
 def loss_type_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A preference stage names its loss and its beta
 

@@ -49,7 +49,7 @@ def _applied(snippet: Snippet) -> list[ast.Call]:
     return list(calls(snippet.tree, "apply_chat_template")) if snippet.tree else []
 
 
-@check("R601", "code-parses", severity=Severity.MEDIUM)
+@check("R601", "code-parses", severity=Severity.MEDIUM, asks="code")
 def code_parses(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Python blocks are Python
 
@@ -77,7 +77,14 @@ def code_parses(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     ]
 
 
-@check("R602", "generation-prompt", severity=Severity.MEDIUM, confidence=Severity.MEDIUM, needs=("card", "subject"))
+@check(
+    "R602",
+    "generation-prompt",
+    severity=Severity.MEDIUM,
+    confidence=Severity.MEDIUM,
+    needs=("card", "subject"),
+    asks="code",
+)
 def generation_prompt(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """A prompt for generation ends where the assistant begins
 
@@ -150,7 +157,7 @@ def _bare_template_call(node: ast.expr) -> ast.Call | None:
     return None if told or keyword(node, "return_tensors") is None else node
 
 
-@check("R603", "template-result-as-tensor", severity=Severity.HIGH)
+@check("R603", "template-result-as-tensor", severity=Severity.HIGH, asks="code")
 def template_result_as_tensor(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The chat template's result is passed on as what it is
 
@@ -192,7 +199,7 @@ def template_result_as_tensor(spec: Spec, evidence: Evidence) -> Iterable[Observ
     return [absent("No code applies a chat template.")]
 
 
-@check("R604", "superseded-arguments", severity=Severity.INFO)
+@check("R604", "superseded-arguments", severity=Severity.INFO, asks="code")
 def superseded_arguments(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The usage code uses current argument names
 
@@ -229,7 +236,7 @@ def superseded_arguments(spec: Spec, evidence: Evidence) -> Iterable[Observation
     return [passed("No superseded argument is used.")] if looked else [absent("No code loads a model.")]
 
 
-@check("R608", "usage-without-placeholders", severity=Severity.LOW, confidence=Severity.MEDIUM)
+@check("R608", "usage-without-placeholders", severity=Severity.LOW, confidence=Severity.MEDIUM, asks="code")
 def usage_without_placeholders(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The usage code names a real model
 

@@ -123,7 +123,7 @@ def _hits(spec: Spec, pattern: re.Pattern[str], body_only: bool) -> Iterator[Hit
     places: Iterable[int] = range(end if body_only else 0, len(lines))
     needs = needs_of(pattern)
     if needs and len(marks := needs[0].marks) <= _MOST_MARKS:
-        lower = _lower_lines(words.lower)
+        lower = lowered_lines(words.lower)
         places = [i for i in places if any(mark in lower[i] for mark in marks)]
     for number in places:
         line = lines[number]
@@ -162,7 +162,8 @@ _MOST_MARKS = 8
 
 
 @lru_cache(maxsize=4)
-def _lower_lines(lower: str) -> list[str]:
+def lowered_lines(lower: str) -> list[str]:
+    """The lines of a text in lower case (`Vocabulary.lower`): split once, whoever asks."""
     return lower.split("\n")
 
 

@@ -8,19 +8,16 @@ from functools import lru_cache
 
 from repro.check.lineage import tail
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
+from repro.check.result_words import where_results_are_told
 from repro.check.wording import (
-    LONGEST_LINE,
     at,
     front_matter_end,
-    lowered_lines,
     reads_english,
     search,
-    text_lines,
 )
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import Claim, ClaimKind, Spec
-from repro.vocabulary import vocabulary
 
 BENCHMARKS = frozenset(
     [
@@ -81,20 +78,6 @@ _SAME_VERSION = re.compile(r"\bsame (?:version|release|commit) as\b.{0,60}", re.
 _SHOTS = re.compile(
     r"\b\d{1,2}[- ]?shots?\b|\b(?:zero|few|five|one)[- ]shot\b|\bnum[_ ]few[_ ]?shot\b|n[-_ ]?shot", re.IGNORECASE
 )
-_RESULTS = re.compile(
-    r"\b(?:evaluation|benchmarks?|results|performance|leaderboard|accuracy|f1|bleu|s?chrf|rouge[-\w]*|wer|win[- ]rate|"
-    r"cer|perplexity|exact match|pass@\d|human[- _]?eval|eval ?plus|pearson|spearman|s[di]_?s?[di]r\w*|mse|mae|auc)\b",
-    re.IGNORECASE,
-)
-
-
-_RESULT_WORDS = frozenset(
-    {"evaluation", "benchmark", "benchmarks", "results", "performance", "leaderboard", "accuracy", "f1", "bleu", "chrf"}
-    | {"schrf", "roug", "wer", "win", "cer", "perplexity", "exact", "pearson", "spearman", "sd", "si", "sddr", "sdir"}
-    | {"sidr", "siir", "sdsd", "sdsi", "sisd", "sisi", "mse", "mae", "auc"}
-)
-"""Words and beginnings of words of which every match of `_RESULTS` has one."""
-_DIGIT = re.compile(r"[0-9]")
 
 
 @lru_cache(maxsize=1024)
@@ -116,26 +99,6 @@ def _has(claim: Claim, key: str) -> bool:
     return any(f.key == key and f.known for f in claim.conditions)
 
 
-def _tells_of_results(line: str) -> bool:
-    """Whether a line that is a heading, a row or markup, or has a digit or a link in it, has a word for results."""
-    figures = _DIGIT.search(line) is not None if line.isascii() else any(map(str.isdigit, line))
-    likely = figures or "http" in line or line.lstrip().startswith(("#", "|", "<"))
-    return likely and _RESULTS.search(line) is not None
-
-
-def _where_results_are_told(spec: Spec) -> int:
-    """The first line of the body with a word for results that may be one of theirs, or 0."""
-    words = vocabulary(spec.text)
-    there = _RESULT_WORDS & words.words
-    if not there:
-        return 0
-    end = front_matter_end(spec)
-    for number, lower in enumerate(lowered_lines(words.lower)[end:], start=end):
-        if any(word in lower for word in there) and _tells_of_results(text_lines(spec)[number][:LONGEST_LINE]):
-            return number + 1
-    return 0
-
-
 @check("R501", "evaluated-at-all", severity=Severity.MEDIUM, confidence=Severity.MEDIUM)
 def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """The card gives a result
@@ -152,7 +115,7 @@ def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [
             passed(f"The card gives {plural(len(found) + len(validation), 'result')}.", (found or validation)[0].span)
         ]
-    headed = _where_results_are_told(spec)
+    headed = where_results_are_told(spec)
     if headed:
         return [unknown("No score could be read; the card speaks of results.", at(spec, headed))]
     if not reads_english(spec):

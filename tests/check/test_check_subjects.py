@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from check_cases import all_cases
 
 from repro.check.checker import all_checks, run_checks
+from repro.check.evals import evaluated_at_all
 from repro.check.subjects import SUBJECTS, subjects_of
 from repro.evidence import Evidence
-from repro.finding import Finding
+from repro.finding import Finding, Outcome
 from repro.read.reader import read
 from repro.spec import Spec
 
@@ -55,3 +57,43 @@ def test_the_cases_of_all_checks() -> None:
 def test_real_cards() -> None:
     for path in sorted(CORPUS.glob("*/*.md")):
         same(read(path.read_bytes(), path.name)[1], Evidence())
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "evaluation",
+        "benchmark",
+        "results",
+        "performance",
+        "leaderboard",
+        "accuracy",
+        "F1",
+        "BLEU",
+        "sChrF",
+        "chrF",
+        "rouge-L",
+        "WER",
+        "win-rate",
+        "CER",
+        "perplexity",
+        "pass@1",
+        "human_eval",
+        "HumanEval",
+        "evalplus",
+        "Pearson",
+        "spearman",
+        "si_sdr",
+        "SISDR",
+        "sd_sir",
+        "sdir",
+        "MSE",
+        "MAE",
+        "AUC",
+    ],
+)
+def test_every_word_for_results_is_looked_for(told: str) -> None:
+    spec = read(f"---\nbase_model: northwind/kestrel-7b\n---\n\n| {told} | 1.5 |\n".encode(), "card.md")[1]
+    (said,) = evaluated_at_all.function(replace(spec, claims=()), Evidence())
+    assert said.outcome is Outcome.UNKNOWN
+    assert said.spans[0].line == 5

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from repro.errors import CardError, ReproError
 
 MAX_CARD_BYTES = 10 * 1024 * 1024
 """A card of 10 MiB or less is read; a larger file is not a card."""
+SCORES_FOLDER = ".eval_results"
+"""Where a model's repository keeps scores, one YAML file a benchmark (huggingface.co/docs/hub/eval-results)."""
+Scores: TypeAlias = tuple[tuple[str, bytes | str], ...]
+"""(name, content) of such files; a str says why a file's content was not had."""
+MAX_SCORE_FILES = 64
+MAX_SCORE_BYTES = 256 * 1024
 
 _CONTROL = bytes(byte for byte in range(32) if byte < 9 or 13 < byte < 27 or byte > 27)
 """Bytes that text does not hold; an escape (27) stands in logs."""
@@ -61,6 +69,51 @@ def checked_card_bytes(data: bytes, source: str) -> bytes:
     if control > len(head) * 0.05 and not data.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 is text
         raise CardError("this is binary data, not text", where=source, hint="point at a Markdown file")
     return data
+
+
+def score_files(card: str) -> Scores:
+    """The files `.eval_results/*.yaml` beside a card, by name. Links that lead out of its folder are not followed.
+
+    Only a README.md, or the one Markdown file of its folder, is taken for the card that such files belong to.
+    """
+    folder = Path(card).parent
+    place = folder / SCORES_FOLDER
+    try:
+        names = sorted(name for name in os.listdir(place) if name.endswith(".yaml") and not name.startswith("."))
+        others = [] if Path(card).name.lower() == "readme.md" else [n for n in os.listdir(folder) if n.endswith(".md")]
+    except OSError:
+        return ()
+    if len(others) > 1:
+        return ()
+    found: list[tuple[str, bytes | str]] = []
+    for name in names[:MAX_SCORE_FILES]:
+        shown = str(folder / SCORES_FOLDER / name).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        found.append((shown, _score_file(folder, place / name)))
+    if len(names) > MAX_SCORE_FILES:
+        found.append((str(place), f"only the first {MAX_SCORE_FILES} of {len(names):,} files of scores were read"))
+    return tuple(found)
+
+
+def _score_file(folder: Path, place: Path) -> bytes | str:
+    try:
+        real = place.resolve(strict=True)
+        if not any(root in real.parents for root in own_folders(folder)):
+            return "this link leads out of the card's folder and was not followed"
+        if not real.is_file():
+            return "this is no file"
+        with real.open("rb") as file:
+            return file.read(MAX_SCORE_BYTES + 1)
+    except (OSError, RuntimeError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+
+
+def own_folders(place: Path) -> tuple[Path, ...]:
+    """Where the files of a repository's folder may lie: in it, and, for a snapshot in a Hub cache, which is made of
+    links, in the blobs beside it."""
+    root = place.resolve()
+    if root.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", root.name):
+        return root, root.parent.parent / "blobs"
+    return (root,)
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from repro import pipeline
 from repro.errors import UsageError
 from repro.evidence import Source
-from repro.files import read_card_bytes
+from repro.files import read_card_bytes, score_files
 from repro.finding import Finding
 from repro.inputs import Input
 from repro.mend import Look, Mended, mend, write_mended
@@ -41,10 +41,11 @@ def check_and_mend(
             hint="--diff shows what would be changed",
         )
     data = read_card_bytes(item.name) if item.data is None else item.data
+    scores = score_files(item.name) if item.data is None else ()
     reports: dict[bytes, Report] = {}
 
     def look(card: bytes) -> Look:
-        report = reports[card] = pipeline.check(item.name, options, data=card, source=source)
+        report = reports[card] = pipeline.check(item.name, options, data=card, source=source, scores=scores)
         return Look(report.findings, report.spec.problems)
 
     mended = mend(data, look, wanted)

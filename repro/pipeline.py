@@ -14,7 +14,7 @@ from repro.card import Card
 from repro.comparison import Comparison
 from repro.errors import PrerequisiteError, ReproError
 from repro.evidence import Source
-from repro.files import checked_card_bytes, read_card_bytes
+from repro.files import Scores, checked_card_bytes, read_card_bytes, score_files
 from repro.finding import Finding
 from repro.options import Audited, Options, Outcome
 from repro.plan import Plan, Scale
@@ -24,20 +24,25 @@ from repro.score import Score
 from repro.spec import Spec
 
 
-def read(path: str, *, shown_as: str = "", data: bytes | None = None) -> tuple[bytes, Card, Spec]:
+def read(path: str, *, shown_as: str = "", data: bytes | None = None, scores: Scores = ()) -> tuple[bytes, Card, Spec]:
     """The card's bytes and what they say; `shown_as` is the path that stands in its places, where it is another.
 
-    `data` are the card's bytes where they are no file's.
+    `data` are the card's bytes where they are no file's, `scores` its files of scores; else those beside the file.
 
     Raises:
         CardError: the file cannot be read as a card.
     """
     from repro.read.reader import read as read_bytes
 
+    scores = scores or (score_files(path) if data is None else ())
     data = read_card_bytes(path) if data is None else checked_card_bytes(data, path)
     # A file's name need not be UTF-8; a report is.
     name = (shown_as or path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     card, spec = read_bytes(data, name)
+    if scores:
+        from repro.read.eval_results import with_eval_results
+
+        spec = with_eval_results(spec, scores)
     return data, card, spec
 
 
@@ -63,26 +68,33 @@ def audit(
     subject: str = "",
     revision: str = "",
     data: bytes | None = None,
+    scores: Scores = (),
 ) -> Audited:
     """Read a card and gather what is known outside it. `subject`, at `revision`, stands over the card's own id."""
     from repro.gather.gatherer import gather
     from repro.read.reader import read as read_bytes
 
-    data, card, spec = read(path, shown_as=shown_as, data=data)
+    data, card, spec = read(path, shown_as=shown_as, data=data, scores=scores)
     source = source if source is not None else audit_source(options)
     evidence = gather(spec, source, lambda text, name: read_bytes(text, name)[1], subject=subject, revision=revision)
+    if evidence.repos:
+        from repro.read.eval_results import with_published
+
+        spec = with_published(spec, evidence)
     return Audited(data, card, spec, evidence, source)
 
 
-def check(path: str, options: Options, *, data: bytes | None = None, source: Source | None = None) -> Report:
+def check(
+    path: str, options: Options, *, data: bytes | None = None, source: Source | None = None, scores: Scores = ()
+) -> Report:
     """The static audit: read, gather (when a source was chosen), check. Loads no torch.
 
-    `data` are the card's bytes where they are no file's; `source` is the place to look things up, when it is open.
+    `data` and `scores` are as for `read`; `source` is the place to look things up, when it is open.
     """
     from repro.check.completeness import completeness
 
     started = time.monotonic()
-    audited = audit(path, options, source, data=data)
+    audited = audit(path, options, source, data=data, scores=scores)
     return of_card(
         audited.card,
         audited.spec,

@@ -87,7 +87,13 @@ def benchmark_key(name: str) -> str:
 
 
 def scores(spec: Spec) -> list[Claim]:
-    return [c for c in spec.claims if c.kind is ClaimKind.EVAL]
+    """The card's own scores: those that stand in its text or front matter."""
+    return [c for c in spec.claims if c.kind is ClaimKind.EVAL and c.span.source == spec.source]
+
+
+def file_scores(spec: Spec) -> list[Claim]:
+    """The scores that stand in files of their own (`.eval_results/*.yaml`), which name no harness and no metric."""
+    return [c for c in spec.claims if c.kind is ClaimKind.EVAL and c.span.source != spec.source]
 
 
 def benchmark_scores(spec: Spec) -> list[Claim]:
@@ -109,7 +115,7 @@ def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Sources: https://huggingface.co/docs/hub/model-card-annotated#evaluation; Liang et al. 2024, What's documented
     in AI?
     """
-    found = scores(spec)
+    found = scores(spec) or file_scores(spec)
     validation = [c for c in spec.claims if c.kind is ClaimKind.LOSS and c.split != "train"]
     if found or validation:
         return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from repro.check.evals import BENCHMARKS, benchmark_scores, scores
+from repro.check.evals import BENCHMARKS, benchmark_scores, file_scores, scores
 from repro.check.evals import benchmark_key as key_of
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
 from repro.check.wording import PipeTable, at, lines_of, pipe_tables, says, search
@@ -63,7 +63,7 @@ def results_as_text(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """
     if "![" not in spec.text and "<img" not in spec.text:
         return [absent("The card has no pictures.")]
-    if found := scores(spec):
+    if found := scores(spec) or file_scores(spec):
         return [passed(f"{plural(len(found), 'score')} as text.", found[0].span)]
     inside, heading = False, 0
     picture = None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from repro.errors import PrerequisiteError
 from repro.evidence import Repo, Source
-from repro.files import inside
+from repro.files import SCORES_FOLDER, inside, own_folders
 from repro.gather.artefacts import describe
 from repro.gather.model_files import MAX_HEADER_BYTES, safetensors_header
 from repro.gather.wanted import MAX_TEXT_BYTES, is_plain_path, is_repo_id, safetensors_paths, texts_to_read
@@ -45,7 +44,7 @@ class Folder(Source):
         """
         place = self._place(repo_id, kind, role, revision)
         sizes = _listing(place)
-        wanted = texts_to_read(sizes, kind)
+        wanted = texts_to_read(sizes, kind, role)
         texts, notes = {}, {}
         for path in wanted:
             try:
@@ -103,12 +102,10 @@ class Folder(Source):
 def _listing(place: Path) -> dict[str, int | None]:
     """Regular files by their relative path; hidden folders and links that lead elsewhere are passed over."""
     sizes: dict[str, int | None] = {}
-    # A snapshot in a Hub cache is made of links into the blobs beside it: those belong to the repository.
-    roots = [place.resolve()]
-    if place.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", place.name):
-        roots.append(place.parent.parent.resolve() / "blobs")
+    roots = own_folders(place)
     for folder, folders, files in os.walk(place):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        top = Path(folder) == place
+        folders[:] = sorted(n for n in folders if not n.startswith(".") or (top and n == SCORES_FOLDER))
         for name in sorted(files):
             path = Path(folder, name)
             relative = path.relative_to(place).as_posix()

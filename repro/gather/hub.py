@@ -99,7 +99,7 @@ class Hub(Source):
             except ReproError as error:
                 notes[path] = error.message
 
-        wanted = texts_to_read(sizes, kind)
+        wanted = texts_to_read(sizes, kind, role)
         weights = safetensors_paths(sizes) if kind == "model" else ()
         _all_at_once([(text, p) for p in wanted] + [(header, p) for p in weights if len(weights) <= MAX_HEADERS])
         # In the order in which they are believed, whatever the order in which they came.

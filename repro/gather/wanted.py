@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
+from repro.files import MAX_SCORE_BYTES, MAX_SCORE_FILES, SCORES_FOLDER
+
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 MAX_LOGS = 6
 
@@ -59,8 +61,11 @@ def is_harmless(path: str) -> bool:
     return is_plain_path(path) and suffix not in _CODE
 
 
-def texts_to_read(sizes: dict[str, int | None], kind: str) -> tuple[str, ...]:
-    """The small text files that say something, in the order in which they are believed."""
+def texts_to_read(sizes: dict[str, int | None], kind: str, role: str = "") -> tuple[str, ...]:
+    """The small text files that say something, in the order in which they are believed.
+
+    Scores are asked for of the model that the card describes alone.
+    """
     if kind == "dataset":
         names = [name for name in DATASET_TEXTS if name in sizes]
     else:
@@ -68,7 +73,16 @@ def texts_to_read(sizes: dict[str, int | None], kind: str) -> tuple[str, ...]:
         state = trainer_state_path(sizes)
         logs = [name for name in sorted(sizes) if name.count("/") <= 2 and name.endswith((".tsv", ".log"))]
         names += ([state] if state else []) + logs[:MAX_LOGS]
+        names += score_paths(sizes) if role == "subject" else ()
     return tuple(name for name in names if is_plain_path(name) and (sizes[name] or 0) <= MAX_TEXT_BYTES)
+
+
+def score_paths(sizes: dict[str, int | None]) -> tuple[str, ...]:
+    """The files of scores that a repository holds (.eval_results/NAME.yaml), as far as they are small and few."""
+    within = f"{SCORES_FOLDER}/"
+    named = (name for name in sizes if name.startswith(within) and name.endswith(".yaml") and name.count("/") == 1)
+    small = sorted(name for name in named if (sizes[name] or 0) <= MAX_SCORE_BYTES)
+    return tuple(small[:MAX_SCORE_FILES])
 
 
 def trainer_state_path(names: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from repro.checked import CheckedCard, CheckRun
 from repro.finding import Finding, Severity
+from repro.render.places import uri_beside
 from repro.render.safe_text import one_line
 
 LEVELS = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "notice", Severity.INFO: "notice"}
@@ -20,7 +21,8 @@ def to_annotations(run: CheckRun) -> str:
         lines.append(f"::error file={_property(refused.name)},title=not checked::{_data(message)}")
     for card in run.cards:
         for problem in (*card.report.spec.problems, *card.problems):
-            place = f"file={_property(card.uri)},line={max(problem.span.line, 1)}"
+            uri = uri_beside(problem.span.source, card.report.spec.source, card.uri)
+            place = f"file={_property(uri)},line={max(problem.span.line, 1)}"
             lines.append(f"::warning {place},title=repro::{_data(problem.message)}")
     for problem in run.problems:
         place = f"file={_property(problem.span.source)},line={max(problem.span.line, 1)}"

@@ -159,12 +159,15 @@ def _finding(finding: Finding, card: CheckedCard, lines: tuple[str, ...], width:
 def _narrowed(span: Span, finding: Finding, card: CheckedCard, lines: tuple[str, ...]) -> Span:
     """A span of a whole line, narrowed to the printed value of the claim that the finding bears on, where it stands
     there once."""
-    if span.column or span.end_line != span.line or not finding.claims or not 0 < span.line <= len(lines):
+    if span.source != card.report.spec.source or span.column or span.end_line != span.line or not finding.claims:
+        return span
+    if not 0 < span.line <= len(lines):
         return span
     line = lines[span.line - 1]
     for claim_id in finding.claims:
         claim = card.report.spec.claim(claim_id)
-        if claim is not None and claim.span.line == span.line and claim.printed and line.count(claim.printed) == 1:
+        here = claim is not None and (claim.span.source, claim.span.line) == (span.source, span.line)
+        if claim is not None and here and claim.printed and line.count(claim.printed) == 1:
             column = line.index(claim.printed) + 1
             return Span(span.source, span.line, span.line, column, column + len(claim.printed) - 1)
     return span

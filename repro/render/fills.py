@@ -60,6 +60,7 @@ def _decimals(claim: Claim, report: Report) -> int:
     printed = [
         c.number.decimals
         for c in report.spec.claims
-        if c.kind is claim.kind and c.stage == claim.stage and c.metric == claim.metric and c.number is not None
+        if (c.kind, c.stage, c.metric, c.span.source) == (claim.kind, claim.stage, claim.metric, claim.span.source)
+        and c.number is not None
     ]
     return min(max(printed), 12) if printed else 4

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from repro.card import Span
+from repro.files import SCORES_FOLDER
 from repro.render.safe_text import short
 from repro.spec import Spec
 
@@ -46,6 +47,19 @@ def place(span: Span | None, spec: Spec, lines: tuple[str, ...]) -> Place | None
     label = f"line {span.line}" if span.end_line <= span.line else f"lines {span.line}–{span.end_line}"
     quote = short(lines[span.line - 1][:MAX_LINE], 120) if span.line <= len(lines) else ""
     return Place(label, span.line if span.line <= min(len(lines), MAX_LINES) else 0, quote)
+
+
+def uri_beside(source: str, card: str, uri: str) -> str:
+    """The path, as code scanning wants it, of a text that a place names: `uri` for the card itself, beside it for a
+    file of its folder, the name as it is for any other. `card` is the card's own name in places."""
+    if source == card:
+        return uri
+    folder, slash, _ = card.replace("\\", "/").rpartition("/")
+    path = source.replace("\\", "/")
+    if not path.startswith(f"{folder}{slash}{SCORES_FOLDER}/"):
+        return source
+    above, line, _ = uri.rpartition("/")
+    return f"{above}{line}{path[len(folder) + len(slash) :]}"
 
 
 def card_lines(spec: Spec) -> tuple[str, ...]:

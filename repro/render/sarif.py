@@ -14,7 +14,7 @@ from repro.checked import CheckRun
 from repro.comparison import Comparison, Verdict
 from repro.finding import Check, Finding, Severity
 from repro.render.ledger import claimed_text
-from repro.render.places import card_lines
+from repro.render.places import card_lines, uri_beside
 from repro.render.safe_text import clean, one_line
 from repro.report import Report
 from repro.spec import Claim
@@ -65,7 +65,8 @@ def cards_to_sarif(run: CheckRun) -> str:
     notifications = [_notification("error", getattr(r.error, "message", str(r.error)), r.name, 0) for r in run.refused]
     for card in run.cards:
         for problem in (*card.report.spec.problems, *card.problems):
-            notifications.append(_notification("warning", problem.message, card.uri, problem.span.line))
+            uri = uri_beside(problem.span.source, card.report.spec.source, card.uri)
+            notifications.append(_notification("warning", problem.message, uri, problem.span.line))
     for problem in run.problems:
         notifications.append(_notification("warning", problem.message, problem.span.source, problem.span.line))
     return log.text(run.tool_version, successful=not run.refused, notifications=notifications)
@@ -81,7 +82,8 @@ class _Place:
 
     def of(self, span: Span) -> Json:
         own = span.source in {self.report.spec.source, self.report.card_source}
-        place: Json = {"artifactLocation": _location(self.uri if own else span.source)}
+        uri = self.uri if own else uri_beside(span.source, self.report.spec.source, self.uri)
+        place: Json = {"artifactLocation": _location(uri)}
         if span.line > 0:
             last = max(span.line, span.end_line)
             region: Json = {"startLine": span.line, "endLine": last}
@@ -103,8 +105,9 @@ class _Place:
         return len(before.encode("utf-16-le", "surrogatepass")) // 2 + characters - len(before)
 
     def quoted(self, spans: Iterable[Span]) -> str:
-        lines = self.lines
-        return "\n".join(lines[s.line - 1][:MOST_QUOTED] if 0 < s.line <= len(lines) else "" for s in spans)
+        lines, card = self.lines, {self.report.spec.source, self.report.card_source}
+        own = (s.line if s.source in card and 0 < s.line <= len(lines) else 0 for s in spans)
+        return "\n".join(lines[line - 1][:MOST_QUOTED] if line else "" for line in own)
 
 
 class _Log:

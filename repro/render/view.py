@@ -30,6 +30,7 @@ from repro.render.words import (
     plural,
 )
 from repro.report import Report
+from repro.spec import Spec
 
 KINDS = {"run": "Regeneration", "verify": "Verification against the published model", "check": "Static audit"}
 
@@ -158,7 +159,7 @@ def view(report: Report) -> View:
         looked_at=tuple((r.role, r.repo_id, r.source) for r in evidence.repos)
         + tuple(("parent's card", p.name, p.source) for p in evidence.parents),
         absences=tuple((a.what, a.why) for a in evidence.absences),
-        problems=tuple((f"line {p.span.line}" if p.span.line else "", p.message) for p in spec.problems),
+        problems=tuple((_where(p.span, spec), p.message) for p in spec.problems),
         notes=report.notes,
         repeat=repeat_command(report, report.card_source),
         lines=numbered(spec, lines, _spans(report)),
@@ -250,6 +251,12 @@ def _environment(report: Report) -> tuple[tuple[str, str], ...]:
     ]
     rows += [(name, version) for name, version in e.packages if name in PACKAGES]
     return tuple((name, value) for name, value in rows if value)
+
+
+def _where(span: Span, spec: Spec) -> str:
+    if span.source != spec.source:
+        return str(span)
+    return f"line {span.line}" if span.line else ""
 
 
 def _spans(report: Report) -> Iterator[Span]:

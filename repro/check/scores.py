@@ -136,7 +136,8 @@ def _alike(a: Claim, b: Claim) -> bool:
     )
 
 
-def _same(a: Claim, b: Claim, factor: float = 1.0) -> bool:
+def same_score(a: Claim, b: Claim, factor: float = 1.0) -> bool:
+    """Whether two printed scores can be one value, the first times `factor`."""
     if a.number is None or b.number is None:
         return False
     # a digit cut off instead of rounded is no contradiction
@@ -158,7 +159,7 @@ def metadata_against_text(spec: Spec, evidence: Evidence) -> Iterable[Observatio
         return [absent("No score stands in both the front matter and the text.")]
     found = []
     for claim, others in pairs:
-        same = [o for o in others if any(_same(claim, o, f) for f in (1.0, 100.0, 0.01))]
+        same = [o for o in others if any(same_score(claim, o, f) for f in (1.0, 100.0, 0.01))]
         name = " ".join(x for x in (claim.task, claim.metric) if x)
         if same:
             found.append(
@@ -204,8 +205,8 @@ def one_scale(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
             continue
         for other in others:
             if (
-                not _same(claim, other)
-                and (_same(claim, other, 100.0) or _same(claim, other, 0.01))
+                not same_score(claim, other)
+                and (same_score(claim, other, 100.0) or same_score(claim, other, 0.01))
                 and claim.number
                 and claim.number.value
             ):
@@ -213,7 +214,7 @@ def one_scale(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
                     f"{claim.metric or claim.task}: {claim.printed} in the front matter is {other.printed} in the text"
                 )
                 return [failed(f"{words}: a factor of 100.", claim.span, other.span, claims=(claim.id, other.id))]
-    if any(_same(claim, o) for claim, others in pairs for o in others):
+    if any(same_score(claim, o) for claim, others in pairs for o in others):
         return [passed("Front matter and text use one scale.", pairs[0][0].span)]
     if all(_metric(claim.metric) in {"wer", "cer"} for claim, _ in pairs):
         return [unknown("Error rates may be fractions in one place and percentages in the other.", pairs[0][0].span)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from repro.evidence import Evidence, Repo, RepoFile
 from repro.finding import Outcome
+from repro.read.eval_results import with_eval_results
 from repro.read.reader import read
 from repro.spec import Fact, Origin, Spec
 
@@ -33,7 +34,12 @@ class Case:
         return f"{self.path.parent.name}/{self.path.stem}"
 
     def spec(self) -> Spec:
-        return read(self.path.read_bytes(), self.path.name)[1]
+        """What the card says, and the files of scores that `<case>.json` holds: {"eval_results": {name: content}}."""
+        spec = read(self.path.read_bytes(), self.path.name)[1]
+        place = self.path.with_suffix(".json")
+        files = json.loads(place.read_text()).get("eval_results", {}) if place.exists() else {}
+        texts = {name: text if isinstance(text, str) else json.dumps(text, indent=1) for name, text in files.items()}
+        return with_eval_results(spec, [(f".eval_results/{name}", text.encode()) for name, text in texts.items()])
 
     def evidence(self) -> Evidence:
         """What `<case>.json` says: {"repos": [{repo_id, role, kind, facts, files}], "parents": [Markdown files]}."""

@@ -47,6 +47,11 @@ _HARNESS_COLUMN = re.compile(r"(?:versions?|metrics?|values?|stderr|n-shot|filte
 _FIGURE = re.compile(r"-?\d+(?:\.\d+)?%?$")
 
 
+def _benchmarks(claims: list[Claim]) -> str:
+    """How many benchmarks: front matter and text often give the same score twice."""
+    return plural(len({key_of(c.task) for c in claims}), "benchmark")
+
+
 def _ids(claims: list[Claim]) -> tuple[str, ...]:
     return tuple(c.id for c in claims)
 
@@ -147,7 +152,7 @@ def task_version_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]
         return [passed("Task versions are stated.", hits[0].span)]
     if says(spec, "leaderboard"):
         return [unknown("The leaderboard that is named fixes the version; the card does not print it.", claims[0].span)]
-    return [failed(f"{plural(len(claims), 'score')} without the version of the task.", claims[0].span)]
+    return [failed(f"{_benchmarks(claims)} scored without the version of the task.", claims[0].span)]
 
 
 @check(
@@ -244,7 +249,7 @@ def error_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [absent("No score on a benchmark whose harness prints errors.")]
     if hits := search(spec, _ERROR):
         return [passed(f'Errors are stated ("{hits[0].match.group(0)}").', hits[0].span)]
-    return [failed(f"{plural(len(claims), 'score')} without a standard error.", claims[0].span)]
+    return [failed(f"{_benchmarks(claims)} scored without a standard error.", claims[0].span)]
 
 
 @check("R537", "score-in-range", severity=Severity.HIGH, asks="score")

@@ -20,7 +20,7 @@ from repro.read.reader import read
 
 TABLE = Path(__file__).with_name("adjudication.tsv")
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "cards"
-SEED = 76
+SEED = 77
 
 
 @dataclass(frozen=True)

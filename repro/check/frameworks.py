@@ -26,8 +26,8 @@ class Drift:
     text: str
 
 
-LIBRARIES = frozenset({"transformers", "pytorch", "peft", "accelerate", "deepspeed"})
-"""Named in cards for loading as much as for training."""
+LIBRARIES = frozenset({"transformers", "pytorch", "peft", "accelerate", "deepspeed", "sentence-transformers"})
+"""Named in cards for loading, or for who made the model, as much as for training."""
 DRIFTS: tuple[Drift, ...] = (
     Drift("open-instruct", "dpo", "beta", "beta 0.1 before commit 7917d41 (March 2026), 5 after"),
     Drift("open-instruct", "dpo", "loss_type", "loss type dpo before commit 7917d41, dpo_norm after"),

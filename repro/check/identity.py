@@ -15,6 +15,7 @@ from repro.spec import AnyFact, Spec
 
 _TUNED = re.compile(r"[-_. ](instruct|chat|it|sft|dpo|base)(?=$|[-_.])", re.IGNORECASE)
 _PACKED = re.compile(r"[-_.](bnb[-_]4bit|4bit|8bit|gptq|awq|gguf|fp8|int8|int4|hf|unsloth)(?=$|[-_.])")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _LETTER = re.compile(r"\w")
 _NOBODY = re.compile(r"fine-tuned version of \[?none\b", re.IGNORECASE)
 _FINE_TUNED = re.compile(r"\bfine-?tuned (?:version|from|on)\b|\bfinetuned from\b", re.IGNORECASE)
@@ -106,7 +107,8 @@ def dataset_agreement(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """
     front, _ = split_by_place(spec, spec.all("datasets"))
     stated = [name for name, _ in _names(front)]
-    used = [d for s in spec.stages for d in s.datasets if "/" in d.repo_id and d.span and d.span.source == spec.source]
+    every = [d for s in spec.stages for d in s.datasets if _REPOSITORY.fullmatch(d.repo_id)]
+    used = [d for d in every if d.span and d.span.source == spec.source]
     if not stated:
         return [absent("The front matter lists no data sets.")]
     span = front[0].span

@@ -34,6 +34,7 @@ _TERMS = frozenset(
 _SPOKEN = re.compile(r"\blicen[sc](?:es?|ed|ing)\b|creativecommons\.org/licen", re.IGNORECASE)
 _BLANK = re.compile(r"more information needed|\[needs|<[^<>]*>\s*$|^\s*licen[sc]es?\s*:\s*\S*\s*$", re.IGNORECASE)
 """A line of the template, or of front matter that names none."""
+_PLURAL = re.compile(r"^licen[sc]es:", re.MULTILINE)
 _SHORTEST = 40
 """Characters: less than this is a file that was not there when it was fetched ("Entry not found")."""
 _SAME = {"llama": "llama-2", "llama2": "llama-2", "llama-2": "llama-2"}
@@ -245,6 +246,8 @@ def licence_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     if named:
         return [unknown("A licence is named in words only; no id could be read.", named[0].span, fact.span)]
     spoken = [h for h in search(spec, _SPOKEN) if not _BLANK.search(h.line)]
+    if _PLURAL.search(spec.text):
+        return [unknown("Licences stand under a key that the Hub does not read (R121).")]
     if spoken and value != "other":
         return [unknown("The card speaks of a licence; no id could be read.", spoken[0].span)]
     if value == "other":

@@ -25,7 +25,7 @@ DEEPEST_BRACKETS = 60
 _COMMAND = re.compile(
     r"(?:[ ]*(?:#[^\n]*)?\n)*[ ]*(?:\$ )?(?:CUDA_VISIBLE_DEVICES=\S+\s+)?(?:sudo |cd |export |git |pip3? "
     r"|conda |curl |wget |docker |deepspeed |torchrun |accelerate "
-    r"|vllm |ollama |huggingface-cli |hf |bash |sh |(?:python3?|uv) [-\w./]+)"
+    r"|vllm |ollama |huggingface-cli |hf |bash |sh |[\w./-]+\.(?:py|sh) -|(?:python3?|uv) [-\w./]+)"
 )
 """The beginning of a block of commands, after comments."""
 
@@ -100,9 +100,28 @@ def parse(block: CodeBlock) -> Snippet:
         )
         shell = _COMMAND.match(text) is not None
         problem, line = error.msg or "invalid syntax", error.lineno or 1
-        return Snippet(block, None, problem, line, hopeless=placeholder or shell, shell=shell)
+        hopeless = placeholder or shell or _is_output(text.split("\n"), line)
+        return Snippet(block, None, problem, line, hopeless=hopeless, shell=shell)
     except (ValueError, RecursionError, MemoryError):
         return Snippet(block, None, "cannot be parsed", hopeless=True)
+
+
+_OUTPUT = re.compile(r"\s*(?:=>|->|>|[\[{('\"]|\(?tensor\(|\d+[ ,.]|[A-Z][\w ]*:\s*$|\.\.\.)")
+_BESIDES = re.compile(r"\s*(?:#|$)")
+
+
+def _is_output(lines: list[str], failed: int) -> bool:
+    """Whether the line that does not parse begins what the code above it printed."""
+    if not 0 < failed <= len(lines) or not _OUTPUT.match(lines[failed - 1]):
+        return False
+    above = [line for line in lines[: failed - 1] if not _BESIDES.match(line)]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # a bracket that is open here makes the line code
+            return bool(ast.parse("\n".join(above)).body) or not above
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def python_snippets(code: Iterable[CodeBlock]) -> list[Snippet]:

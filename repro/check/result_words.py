@@ -10,7 +10,8 @@ from repro.vocabulary import vocabulary
 
 _RESULTS = re.compile(
     r"\b(?:evaluation|benchmarks?|results|performance|leaderboard|accuracy|f1|bleu|s?chrf|rouge[-\w]*|wer|win[- ]rate|"
-    r"cer|perplexity|exact match|pass@\d|human[- _]?eval|eval ?plus|pearson|spearman|s[di]_?s?[di]r\w*|mse|mae|auc)\b",
+    r"cer|perplexity|exact match|pass@\d|human[- _]?eval|eval ?plus|scores?|"
+    r"pearson|spearman|s[di]_?s?[di]r\w*|mse|mae|auc)\b",
     re.IGNORECASE,
 )
 
@@ -18,7 +19,7 @@ _RESULTS = re.compile(
 _RESULT_WORDS = frozenset(
     {"evaluation", "benchmark", "benchmarks", "results", "performance", "leaderboard", "accuracy", "f1", "bleu", "chrf"}
     | {"schrf", "roug", "wer", "win", "cer", "perplexity", "exact", "pearson", "spearman", "sd", "si", "sddr", "sdir"}
-    | {"sidr", "siir", "sdsd", "sdsi", "sisd", "sisi", "mse", "mae", "auc", "pass", "huma"}
+    | {"sidr", "siir", "sdsd", "sdsi", "sisd", "sisi", "mse", "mae", "auc", "pass", "huma", "scor"}
     | {"eval"}
 )
 """Words and beginnings of words of which every match of `_RESULTS` has one."""

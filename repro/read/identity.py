@@ -38,6 +38,10 @@ _MONTHS = {m: i for i, m in enumerate(_MONTH_NAMES.split(), start=1)}
 _ENTRY = re.compile(r"@\w+\s*\{(?P<body>.*?)(?=^\s*@\w+\s*\{|\Z)", re.DOTALL | re.MULTILINE)
 
 
+_ONE_OR_MORE = ("base_model", "license")
+"""Keys of the front matter of which each entry of a list is a fact."""
+
+
 def identity_facts(doc: Document, gathered: Gathered) -> tuple[AnyFact, ...]:
     """The facts about the model as a whole, front matter first; what is stated twice stays twice."""
     said = gathered.statements
@@ -65,10 +69,10 @@ def _front(doc: Document, key: str) -> Iterator[AnyFact]:
     line = doc.card.front_matter_lines.get(key, doc.card.front_matter_span.line)
     later = [n for n in doc.card.front_matter_lines.values() if n > line]
     span = Span(doc.card.source, line, max(line, min(later, default=doc.card.front_matter_span.end_line) - 1))
-    if key in ("tags", "datasets", "language") or (key == "base_model" and isinstance(value, list)):
+    if key in ("tags", "datasets", "language") or (key in _ONE_OR_MORE and isinstance(value, list)):
         items = value if isinstance(value, list) else [value]
         texts = tuple(str(item) for item in items if isinstance(item, (str, int, float)))
-        if key == "base_model":
+        if key in _ONE_OR_MORE:
             for text in texts:
                 yield Fact(key, text, Origin.STATED, text, doc.locate(span, text), "front matter")
         elif texts:

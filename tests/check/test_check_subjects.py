@@ -90,6 +90,7 @@ def test_real_cards() -> None:
         "MSE",
         "MAE",
         "AUC",
+        "Score",
     ],
 )
 def test_every_word_for_results_is_looked_for(told: str) -> None:

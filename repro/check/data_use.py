@@ -13,7 +13,9 @@ from repro.evidence import Evidence
 from repro.finding import Observation, Persona, Severity, check
 from repro.spec import Claim, ClaimKind, Fact, Origin, Spec
 
-_FILTERED = re.compile(r"\b(?:filtered|cleaned|curated|dedup\w*|high[- ]quality subset)\b", re.IGNORECASE)
+_FILTERED = re.compile(
+    r"(?<!not )(?<!never )(?<!not been )\b(?:filtered|cleaned|curated|dedup\w*|high[- ]quality subset)\b", re.IGNORECASE
+)
 _HOW = re.compile(
     r"\b(?:by|using|with|via|removing|removed?|keep(?:ing)?|kept|based on|threshold|scored?|than|longer|shorter|only|"
     r"minhash|follow(?:s|ing)|includ(?:es?|ed|ing)|from|heuristics?|script|classifier|language)\b|\d|https?://",
@@ -24,6 +26,7 @@ _PRIVATE = re.compile(
     r"\b(?:custom|private|proprietary|in-?house|internal|undisclosed)\b.{0,30}\b(?:data ?set|data|corpus)\b",
     re.IGNORECASE,
 )
+_TRAINS = re.compile(r"train|tuned?\b|tuning|collected|gathered|\bdata ?sets?\b\W{0,4}:", re.IGNORECASE)
 _PRIVATE_WORDS = ("custom", "private", "proprietary", "house", "inhouse", "internal", "undisclosed")
 _EVALUATION_SET = re.compile(
     r"results on the evaluation set|on the (?:held-out )?(?:test|validation|dev|eval(?:uation)?) (?:set|split)\b",
@@ -65,6 +68,7 @@ def data_can_be_had(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     if named:
         return [passed("A data set is named by its repository.")]
     hits = search(spec, _PRIVATE, body_only=True) if says(spec, *_PRIVATE_WORDS) else []
+    hits = [h for h in hits if _TRAINS.search(h.line)]
     if not hits:
         return [absent("No data is called private.")]
     return [failed(f'"{hits[0].match.group(0)[:80]}" is named nowhere else.', hits[0].span)]

@@ -65,9 +65,12 @@ _HARNESS = re.compile(
 _HARNESS_VERSION = re.compile(
     r"(?:harness|lm[-_ ]?eval|lighteval|olmes|opencompass|evalplus)[`*\])(]{0,4}\W{0,3}"
     r"(?:version|commit|rev(?:ision)?|v|==|@)?\W{0,3}"
-    r"(\d+\.\d+(?:\.\d+)?|[0-9a-f]{7,40}\b)|leaderboard[-_ ]?(?:v\d|\d)",
+    r"(\d+\.\d+(?:\.\d+)?|[0-9a-f]{7,40}\b)|leaderboard[-_ ]?(?:v\d|\d)"
+    r"|(?:harness|lm[-_ ]?eval|lighteval|olmes|opencompass|evalplus)\b.{0,120}"
+    r"\b(?:commit|version|release|revision)\W{0,4}(?:v?\d+\.\d|[0-9a-f]{7,40}\b)",
     re.IGNORECASE,
 )
+_LEADERBOARD = re.compile(r"leaderboard", re.IGNORECASE)
 _RELEASED = re.compile(
     r"\blm[-_ ]?eval(?:uation)?(?:[-_ ]harness)?\b|\bevaluation[- ]harness\b|\blighteval\b|\bolmes\b|\bopencompass\b"
     r"|\bbigcode[-_ ]evaluation\b|\bevalplus\b|\bdeepeval\b|\bhelm\b|\balpaca[-_ ]?eval\b|\bllm[- ]?jp[- ]eval\b",
@@ -163,6 +166,8 @@ def harness_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [
             unknown("How the scores were measured is described behind a link or in a paper.", bare[0].span, claims=ids)
         ]
+    if said := search(spec, _LEADERBOARD, body_only=True):
+        return [unknown("A leaderboard is named; which one, and its harness, could not be read.", said[0].span)]
     if tables := search(spec, re.compile(r"\|\s*(?:Tasks?|Groups)\s*\|\s*Version\s*\|"), body_only=True):
         return [
             unknown(

@@ -185,8 +185,8 @@ def stated_hyperparameters(stage: Stage, evidence: Evidence | None = None) -> li
 
 
 def settings_are_shown(spec: Spec, stage: Stage) -> bool:
-    """Whether a stage's settings are a command line or a config file: what they leave out is a default."""
-    blocks = [(b.span.line, b.span.end_line) for b in spec.code if b.role == "config"]
+    """Whether a stage's settings stand in code (a command, a config file, a call): what it leaves out is a default."""
+    blocks = [(b.span.line, b.span.end_line) for b in spec.code]
     facts = stated_hyperparameters(stage) if blocks else []
     return bool(facts) and all(f.span and any(a <= f.span.line <= b for a, b in blocks) for f in facts)
 

@@ -96,7 +96,8 @@ def parse(block: CodeBlock) -> Snippet:
     except SyntaxError as error:
         session = ">>> " in block.text  # continued lines are often shown without their "... "
         placeholder = (
-            session or re.search(r"<[a-zA-Z][\w .:/-]{0,60}>|…|\.\.\.\s*$|^\s*\.\.\.", text, re.MULTILINE) is not None
+            session
+            or re.search(r"<[a-zA-Z][\w .:/-]{0,60}>|…|\.\.\.\s*$|^\s*\.\.\.|^\+ ", text, re.MULTILINE) is not None
         )
         shell = _COMMAND.match(text) is not None
         problem, line = error.msg or "invalid syntax", error.lineno or 1

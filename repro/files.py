@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,6 +145,8 @@ def writing_whole(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     Raises:
         ReproError: the folder cannot be written, or the disk is full.
     """
+    import tempfile  # a plain check writes nothing
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")

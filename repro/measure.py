@@ -11,9 +11,10 @@ from repro.errors import PrerequisiteError, ReproError
 from repro.evidence import RepoFile
 from repro.files import inside
 from repro.options import Audited, Options
-from repro.plan import Plan, Scale
-from repro.run import NO_ASSETS, Observer, Run
+from repro.plan import Plan
+from repro.run import NO_ASSETS, Run
 from repro.score import HarnessInfo, Score
+from repro.task import Observer, Scale
 
 LOCAL = "local"
 """The revision of a repository that is a folder."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from repro.card import Card, Ignore
 from repro.errors import ReproError
 from repro.evidence import Evidence, Source
-from repro.plan import Scale
 from repro.report import Report
 from repro.spec import Spec
+from repro.task import Scale
 
 
 @dataclass(frozen=True, slots=True)

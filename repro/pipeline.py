@@ -5,23 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from repro import __version__
 from repro.card import Card
-from repro.comparison import Comparison
 from repro.errors import PrerequisiteError, ReproError
 from repro.evidence import Source
 from repro.files import Scores, checked_card_bytes, read_card_bytes, score_files
 from repro.finding import Finding
 from repro.options import Audited, Options, Outcome
-from repro.plan import Plan, Scale
 from repro.report import Report, of_card, to_json
-from repro.run import Observer, Progress, Run, ignore
-from repro.score import Score
 from repro.spec import Spec
+from repro.task import Observer, Progress, Scale, ignore
+
+if TYPE_CHECKING:  # a check needs none of these
+    from repro.comparison import Comparison
+    from repro.plan import Plan
+    from repro.run import Run
+    from repro.score import Score
 
 
 def read(path: str, *, shown_as: str = "", data: bytes | None = None, scores: Scores = ()) -> tuple[bytes, Card, Spec]:
@@ -312,4 +315,4 @@ def find_run(target: str, options: Options) -> tuple[str, Path, Report | None]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())

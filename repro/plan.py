@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from repro.spec import AnyFact, missing
-
-
-class Scale(StrEnum):
-    PROXY = "proxy"
-    """The same recipe on a small model and small data that the project makes: minutes on a laptop."""
-    FULL = "full"
-    """The recipe as stated, on real weights and data."""
+from repro.task import Scale
 
 
 @dataclass(frozen=True, slots=True)

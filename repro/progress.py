@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from repro.run import Progress
+from repro.task import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
 """Off a terminal: often enough to see that it lives, seldom enough for a log."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from repro.number import Interval
 
@@ -15,8 +14,7 @@ _GAIN = 1e-9
 """A bound that moves by a smaller share than this is taken not to have moved."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(NamedTuple):
     """Something that has one value in a run, and what is known of it before anybody states it."""
 
     name: str
@@ -26,8 +24,7 @@ class Quantity:
     """Counted in whole things: bounds are moved in to the next whole number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(NamedTuple):
     """One printed figure: a quantity lies in an interval because somebody said so."""
 
     quantity: str
@@ -47,8 +44,7 @@ class Relation(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(NamedTuple):
     """total = the product of the factors; with `rounded`, the next whole number below or above it.
 
     Every factor is zero or above. Where the total and some factors are exact whole numbers and all factors are
@@ -81,8 +77,7 @@ class Product:
                 yield self.total, math.inf, -math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Batches:
+class Batches(NamedTuple):
     """batches = rows / size for one pass: the last, partial batch is kept, dropped, or runs into the next pass."""
 
     batches: str
@@ -106,8 +101,7 @@ class Batches:
             yield self.size, rows.lo / (batches.hi + 1.0), math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class AtMost:
+class AtMost(NamedTuple):
     """small <= large."""
 
     small: str
@@ -122,8 +116,7 @@ class AtMost:
         yield self.large, known[self.small].lo, math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(NamedTuple):
     """total = the sum of the parts."""
 
     total: str
@@ -148,8 +141,7 @@ class Sum:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
+class Derived(NamedTuple):
     """One step of a derivation: a relation moved a quantity's bounds."""
 
     quantity: str
@@ -159,8 +151,7 @@ class Derived:
     """Which statements (by their place in the list given) it rests on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Derivation:
+class Derivation(NamedTuple):
     """What follows from statements: bounds of every quantity, how they came about, or which statements clash."""
 
     bounds: dict[str, Interval]

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from repro.card import Card
-from repro.comparison import Comparison, Verdict, Weight, count
 from repro.completeness import Completeness
 from repro.errors import ReproError
 from repro.evidence import Evidence
 from repro.finding import Finding, Outcome
-from repro.plan import Plan
-from repro.run import Environment, StageRun
-from repro.score import Score
 from repro.spec import Claim, Spec
+
+if TYPE_CHECKING:
+    # A check needs none of these, and loading them takes as long as reading several cards.
+    from repro.comparison import Comparison, Verdict
+    from repro.plan import Plan
+    from repro.run import Environment, StageRun
+    from repro.score import Score
 
 SCHEMA_VERSION = 1
 """Grows when a reader of older reports would misread a newer one."""
@@ -77,6 +80,8 @@ class Report:
 
 def answer(spec: Spec, comparisons: tuple[Comparison, ...]) -> tuple[Verdict | None, str]:
     """See `Report.answer`."""
+    from repro.comparison import Verdict, Weight, count
+
     if not comparisons:
         return None, "Nothing was compared yet: the card was read and checked, no claim was tested."
     counts = count(comparisons)
@@ -146,7 +151,7 @@ def from_json(text: str) -> Report:
     Raises:
         ReproError: not a report, or one of a newer schema.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
         version = json.loads(text).get("schema_version")
@@ -155,16 +160,27 @@ def from_json(text: str) -> Report:
                 f"report of schema {version}, this version reads {SCHEMA_VERSION}",
                 hint="use the version of repro that wrote it, or run the audit again",
             )
-        return TypeAdapter(Report).validate_json(text)
+        report: Report = _adapter().validate_json(text)
+        return report
     except (ValueError, AttributeError, ValidationError, RecursionError) as error:
         raise ReproError(f"not a report: {str(error).splitlines()[0]}") from error
 
 
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of report.json."""
+def _adapter() -> Any:
+    """What reads a report: pydantic looks up the names of a report's fields where the adapter is made."""
     from pydantic import TypeAdapter
 
-    schema: dict[str, Any] = _with_unprintable_numbers(TypeAdapter(Report).json_schema())
+    from repro.comparison import Comparison  # noqa: F401
+    from repro.plan import Plan  # noqa: F401
+    from repro.run import Environment, StageRun  # noqa: F401
+    from repro.score import Score  # noqa: F401
+
+    return TypeAdapter(Report)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of report.json."""
+    schema: dict[str, Any] = _with_unprintable_numbers(_adapter().json_schema())
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = f"repro report, schema version {SCHEMA_VERSION}"
     return schema

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from repro.plan import Plan
+from repro.task import Observer
 
 TEST_SPLIT = "the test split"
 """The one source of held-out rows whose scores a card's may be held against."""
@@ -87,34 +88,6 @@ class Run:
     def curves(self, stage: str) -> tuple[StageRun, ...]:
         """The stage's runs, one a seed."""
         return tuple(s for s in self.stages if s.name == stage)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """One event of a long step, for whoever shows it."""
-
-    task: str
-    """"dpo", "reference log-probs", "score dpo: repro_preference", ..."""
-    done: int
-    total: int
-    """0 when unknown."""
-    seconds: float
-    """Since the task began in this process."""
-    loss: float | None = None
-    learning_rate: float | None = None
-    note: str = ""
-
-    @property
-    def rate(self) -> float:
-        """Units a second; 0 before the first."""
-        return self.done / self.seconds if self.seconds > 0 else 0.0
-
-
-Observer: TypeAlias = Callable[[Progress], None]
-
-
-def ignore(_: Progress) -> None:
-    """An observer that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from repro.run import Observer
+from repro.task import Observer
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -61,6 +59,8 @@ def has_colour() -> bool:
 
 def width() -> int:
     """Columns of the terminal, or `PLAIN_WIDTH`."""
+    import shutil  # here, and traceback below: what few starts need takes time to load
+
     return max(40, shutil.get_terminal_size((80, 24)).columns) if sys.stdout.isatty() else PLAIN_WIDTH
 
 
@@ -107,6 +107,8 @@ def guarded(work: Callable[[], int]) -> int:
 def failure(error: Exception, verbose: bool) -> int:
     """Say what went wrong, in one sentence unless the traceback was asked for; the exit code."""
     if verbose:
+        import traceback
+
         say("".join(traceback.format_exception(error)))
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     number = re.search(r"\(os error (\d+)\)", str(error))
@@ -235,7 +237,7 @@ def options(given: Mapping[str, Any]) -> Options:
         UsageError: an --assume that is no KEY=VALUE, or --offline together with a network.
     """
     from repro.options import Options
-    from repro.plan import Scale
+    from repro.task import Scale
 
     assume: dict[str, str] = {}
     for pair in given.get("assume") or ():

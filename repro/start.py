@@ -5,11 +5,15 @@ Loading Typer and parsing with it takes longer than checking a card, and a hook 
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Any
 
 from repro import screen, warm
+
+GARBAGE = 50_000
+"""New objects after which garbage is looked for: a card makes some thousand, nearly all free of cycles."""
 
 LEVELS = ("info", "low", "medium", "high")
 
@@ -54,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
         from repro.cli import main as through_typer
 
         return through_typer(words)
+    # What is loaded stays until the end: looking for garbage in it takes a tenth of a start.
+    gc.set_threshold(GARBAGE)
     kept = warm.load()
     from repro import check_screen
 

@@ -18,11 +18,11 @@ from repro.files import write_whole
 from repro.finding import Check, Persona
 from repro.row import Columns, Row
 from repro.rows import count_rows, files_of, read_rows
-from repro.run import Observer, Progress, ignore
 from repro.sweep_card import Asked, Sweeper, Swept, lost
 from repro.sweep_markdown import to_markdown
 from repro.sweep_summary import Summary, summarise
 from repro.sweep_tables import CARDS, FINDINGS, Parts, need_pyarrow
+from repro.task import Observer, Progress, ignore
 
 IDENTITY = "sweep.json"
 """What the folder is a sweep of: another source, version or question does not go on in it."""

@@ -21,6 +21,7 @@ NOUNS = (
     ("files",),
     ("card",),
     ("spec",),
+    ("task",),
     ("evidence", "plan", "run", "score"),
     ("finding", "comparison", "completeness"),
     ("report",),

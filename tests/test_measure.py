@@ -6,9 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from repro import measure
-from repro.plan import Plan, Scale
+from repro.plan import Plan
 from repro.run import Environment, Run
 from repro.score import HarnessInfo, Sample, Score
+from repro.task import Scale
 
 HARNESS = HarnessInfo("lm-eval", "0.4.13", "1.0", "f" * 64, 0, True, (("limit", "none"),))
 SCORE = Score("published", "repro_preference", "acc", 1.0, 0.0, (Sample(0, "0", 1.0),), HARNESS)

@@ -15,10 +15,11 @@ from repro import measure, pipeline
 from repro.cli import main
 from repro.comparison import Comparison, Verdict
 from repro.options import Options, Outcome
-from repro.plan import Plan, Scale
+from repro.plan import Plan
 from repro.render.plots import published_losses
 from repro.report import Report, from_json, to_json
 from repro.spec import Origin
+from repro.task import Scale
 
 MODEL, PARENT, BASE = "lab/Wren-8B-DPO", "lab/Wren-8B-SFT", "meta-llama/Llama-3.1-8B"
 PAIRS, TURNS = "allenai/llama-3.1-tulu-3-8b-preference-mixture", "allenai/tulu-3-sft-mixture"

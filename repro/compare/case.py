@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from repro.comparison import Comparison, Verdict, Weight
 from repro.evidence import Evidence, LoggedLoss, Repo
-from repro.plan import Plan, Scale, StagePlan
+from repro.plan import Plan, StagePlan
 from repro.run import Run, StageRun
 from repro.score import Score
 from repro.spec import AnyFact, Claim, Origin, Spec, Stage, missing
+from repro.task import Scale
 
 KNOWN_OUTSIDE_RECIPES = frozenset({Origin.STATED, Origin.FOUND})
 """Origins on which a contradiction may rest: never on a default that was assumed."""

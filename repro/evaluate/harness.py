@@ -22,8 +22,8 @@ from repro.evaluate.kept import key_of, load, save
 from repro.evaluate.outcome import record, score_of
 from repro.evaluate.quiet import alone, quiet
 from repro.files import cannot_write, inside
-from repro.run import Observer, Progress
 from repro.score import HarnessInfo, Score
+from repro.task import Observer, Progress
 
 if TYPE_CHECKING:
     from repro.evaluate.model import LocalModel

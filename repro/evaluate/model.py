@@ -16,7 +16,7 @@ from lm_eval.models.huggingface import HFLM
 from repro.errors import PrerequisiteError, RunError
 from repro.evaluate.quiet import Quiet
 from repro.evaluate.rows import Turns
-from repro.run import Observer, Progress, ignore
+from repro.task import Observer, Progress, ignore
 
 _HALF_PRECISION_FROM = 2_000_000_000
 """Parameters from which a model on a GPU is scored in bfloat16. Smaller ones are scored in float32: their

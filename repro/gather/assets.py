@@ -12,8 +12,9 @@ from repro.gather.dataset_files import heldout_files, split_files, split_names
 from repro.gather.folder import Folder
 from repro.gather.hub import Hub
 from repro.plan import DatasetPlan, Plan
-from repro.run import Assets, Observer, Progress, ignore
+from repro.run import Assets
 from repro.spec import Spec
+from repro.task import Observer, Progress, ignore
 
 
 def fetch_assets(plan: Plan, source: Source, observer: Observer = ignore) -> Assets:

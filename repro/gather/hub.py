@@ -23,8 +23,8 @@ from repro.gather.wanted import (
     texts_to_read,
 )
 from repro.gather.wire import Wire
-from repro.run import Observer, Progress, ignore
 from repro.spec import AnyFact, Fact, Origin
+from repro.task import Observer, Progress, ignore
 
 MAX_HEADERS = 64
 """Weight files whose headers are fetched; a model in more shards is measured by its index."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from repro.card import BlockKind, Card
 from repro.read.configs import read_settings
@@ -40,8 +40,7 @@ COMMON: tuple[Extractor, ...] = (
 """What any card may hold, whoever wrote the rest of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """One way of writing cards."""
 
     name: str
@@ -53,8 +52,8 @@ class Dialect:
     def read(self, doc: Document) -> Gathered:
         gathered = Gathered()
         for extractor in self.extractors:
-            gathered += extractor(doc)
-        return without_loose(gathered + read_named_base(doc, gathered))
+            gathered = gathered.with_all(extractor(doc))
+        return without_loose(gathered.with_all(read_named_base(doc, gathered)))
 
 
 def _is_axolotl(card: Card) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from repro.card import Problem, Span, Yaml
 from repro.read.plain_entries import plain_entries
@@ -24,8 +24,7 @@ _CONSTANTS: dict[str, Yaml] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class FrontMatter:
+class FrontMatter(NamedTuple):
     """What stands between the two `---` lines, and where the card's body begins."""
 
     values: dict[str, Yaml]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from repro.card import Cell, Span, Table
 from repro.read.source_text import SourceText
@@ -23,8 +22,7 @@ MAX_COLUMNS = 100
 MAX_CELL = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
+class _Placed(NamedTuple):
     """A cell, whether it is a heading, and the rows and columns that it takes."""
 
     cell: Cell
@@ -121,6 +119,14 @@ def _stacked(cells: list[Cell]) -> Cell:
     return Cell(" ".join(texts), "", cells[-1].span, 0, 0, tuple(link for cell in cells for link in cell.links))
 
 
+def _unescaped(text: str) -> str:
+    if "&" not in text:
+        return text
+    from html import unescape  # loads a table of all names
+
+    return unescape(text)
+
+
 def _cell(source: SourceText, start: int, end: int) -> Cell | None:
     """The cell between two marks; one of several lines has no bytes to fill. None where it is no text."""
     utf8 = source.utf8
@@ -133,8 +139,8 @@ def _cell(source: SourceText, start: int, end: int) -> Cell | None:
     raw = utf8[start:end].decode("utf-8", "replace")
     if "\ufffd" in raw:
         return None
-    text = " ".join(html.unescape(_TAG.sub(" ", raw) if "<" in raw else raw).split())
-    links = tuple(html.unescape(link) for link in _LINK.findall(raw)) if "href" in raw else ()
+    text = " ".join(_unescaped(_TAG.sub(" ", raw) if "<" in raw else raw).split())
+    links = tuple(_unescaped(link) for link in _LINK.findall(raw)) if "href" in raw else ()
     line = source.line_of(start)
     if "\n" in raw:
         return Cell(text, "", Span(source.source, line, line + raw.count("\n")), 0, 0, links)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from repro.card import Block, BlockKind, Cell, Span
 from repro.read.document import Document
@@ -107,7 +106,7 @@ def _group(doc: Document, group: list[_Item]) -> list[Statement]:
             found.append(Statement(name, value[:300], cell.span, said, read, why, hint, label, "list", None, False))
     if is_training and telling >= 3:
         found.extend(introduced_data(doc, index, hint))
-    return [replace(s, cell=None, medium="list", group=index) for s in found]
+    return [s._replace(cell=None, medium="list", group=index) for s in found]
 
 
 def _of_another(doc: Document, place: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from repro.card import Span, Yaml
 from repro.read.document import Document
@@ -23,8 +23,7 @@ _NOT_A_METRIC = frozenset(("name", "type", "config", "args", "verified", "verify
 MAX_METRICS = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class _Metric:
+class _Metric(NamedTuple):
     """One metric of one result: what it is called, its value, and the key that the value stands under."""
 
     result: dict[str, Yaml]

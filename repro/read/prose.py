@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from repro.card import Block, BlockKind, Span
 from repro.read.document import Document, hub_id, stage_in
@@ -97,7 +97,7 @@ def without_loose(gathered: Gathered) -> Gathered:
         if s.medium != "prose"
         or ((s.key not in stated or s.key not in LOOSE_KEYS) and (s.key, s.span.line) not in listed)
     )
-    return replace(gathered, statements=kept)
+    return gathered._replace(statements=kept)
 
 
 def read_prose(doc: Document) -> Gathered:
@@ -119,8 +119,7 @@ def read_prose(doc: Document) -> Gathered:
     return Gathered(statements=tuple(found))
 
 
-@dataclass(frozen=True, slots=True)
-class _Live:
+class _Live(NamedTuple):
     """Which patterns may match in a card's sentences, and marks of which such a sentence has one."""
 
     built: bool

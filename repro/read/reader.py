@@ -34,7 +34,7 @@ def read_spec(card: Card) -> Spec:
     doc = document(card)
     dialect = dialect_of(card)
     gathered = dialect.read(doc)
-    gathered = replace(gathered, statements=numbered(gathered.statements))
+    gathered = gathered._replace(statements=numbered(gathered.statements))
     facts = identity_facts(doc, gathered)
     assignment = assign(doc, gathered, facts)
     code = code_blocks(doc)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from repro.card import Span
 from repro.number import Number
@@ -70,8 +71,7 @@ _BRACKETED = re.compile(r"^(?P<value>[-+\d.,%\s]{1,20}?)\s*\[[^\[\]]{1,40}\]$")
 _DECIMAL_COMMA = re.compile(r"^[-+]?\d{1,2},\d{3}$")
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
+class Printed(NamedTuple):
     """A score as a number, and the standard error printed beside it."""
 
     number: Number | None

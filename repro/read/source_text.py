@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from repro.card import Span
 from repro.vocabulary import split_lines
@@ -18,8 +18,7 @@ _BAD_BYTE = re.compile("[\udc80-\udcff]")
 _CHANGED = re.compile("\r\n?|[\udc80-\udcff]")
 
 
-@dataclass(frozen=True, slots=True)
-class SourceText:
+class SourceText(NamedTuple):
     """Text with LF newlines and no BOM (`text`), its UTF-8 (`utf8`), and how both lie in the original bytes."""
 
     source: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from repro.card import Span
 from repro.read.document import Document
@@ -38,8 +39,7 @@ class _Draft:
     statements: list[Statement] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """The stages of a card and which of them a hint means."""
 
     stages: tuple[Stage, ...]
@@ -206,11 +206,11 @@ def _settle_batch(statements: list[Statement]) -> list[Statement]:
     for s in statements:
         if s.key == "batch_size":
             if "effective_batch_size" in keys and "per_device_batch_size" not in keys:
-                s = replace(s, key="per_device_batch_size", why=_also(s, "the whole step's batch is stated apart"))
+                s = s._replace(key="per_device_batch_size", why=_also(s, "the whole step's batch is stated apart"))
             elif not keys & {"gradient_accumulation_steps", "num_devices", "effective_batch_size"}:
-                s = replace(s, key="effective_batch_size", why=_also(s, "nothing stated multiplies it"))
+                s = s._replace(key="effective_batch_size", why=_also(s, "nothing stated multiplies it"))
             else:
-                s = replace(s, why=_also(s, "may be one device's or the whole step's"))
+                s = s._replace(why=_also(s, "may be one device's or the whole step's"))
         settled.append(s)
     return settled
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from repro.card import Cell, Problem, Span
 from repro.number import Number
 from repro.spec import AnyFact, Fact, Origin, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One value in standard form."""
 
     key: str
@@ -20,8 +19,7 @@ class Parameter:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """One "key is value" that the card prints somewhere."""
 
     key: str
@@ -47,8 +45,7 @@ class Statement:
         return Fact(self.key, self.value, Origin.STATED, self.printed, self.span, reasons, self.number)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One loss (or other figure) that the card prints for a step, an epoch or the end of training."""
 
     metric: str
@@ -72,8 +69,7 @@ class Reading:
     """Readings of one table share it; the first of them is what relative changes refer to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One score that the card prints for its model."""
 
     task: str
@@ -89,8 +85,7 @@ class Result:
     stage: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """Memory that inference needs in one precision, as the card prints it."""
 
     precision: str
@@ -103,8 +98,7 @@ class Memory:
     gpus_printed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One stage of a training pipeline that the card draws: from one model, by a method, to the next."""
 
     stage: str
@@ -120,8 +114,7 @@ class Part:
     """Whether `produces` is marked as the model that the card describes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """Everything that one dialect reads from one card."""
 
     statements: tuple[Statement, ...] = ()
@@ -131,7 +124,9 @@ class Gathered:
     parts: tuple[Part, ...] = ()
     problems: tuple[Problem, ...] = ()
 
-    def __add__(self, other: Gathered) -> Gathered:
+    def with_all(self, other: Gathered) -> Gathered:
+        if other == _NOTHING:
+            return self
         return Gathered(
             self.statements + other.statements,
             self.readings + other.readings,
@@ -140,3 +135,6 @@ class Gathered:
             self.parts + other.parts,
             self.problems + other.problems,
         )
+
+
+_NOTHING = Gathered()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from repro.card import BlockKind, Cell, Table
 from repro.read.document import REPO_ID, Document, hub_id, stage_in
@@ -37,7 +36,7 @@ def read_parameter_tables(doc: Document) -> Gathered:
     for index, block in enumerate(doc.blocks):
         if block.kind is BlockKind.TABLE and block.table is not None and len(block.table.rows) <= MAX_ROWS:
             made = _by_rows(doc, index, block.table) or _by_columns(doc, index, block.table)
-            found.extend(replace(statement, group=index) for statement in made)
+            found.extend(statement._replace(group=index) for statement in made)
     return Gathered(statements=tuple(found))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from repro.card import BlockKind, Yaml
 from repro.read.document import Document
@@ -107,7 +106,7 @@ def numbered(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
             renamed.update({(medium, stage, group): f"{stage}#{place + 1}" for group, place in places.items()})
     if not renamed:
         return statements
-    return tuple(replace(s, stage=renamed.get((s.medium, s.stage, s.group), s.stage)) for s in statements)
+    return tuple(s._replace(stage=renamed.get((s.medium, s.stage, s.group), s.stage)) for s in statements)
 
 
 def _agree(first: dict[str, object], second: dict[str, object]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_LINES = 1500
 _ENTRY = re.compile(
@@ -13,8 +13,7 @@ _ENTRY = re.compile(
 _ITEM = re.compile(r"^(?P<indent> *)- +(?P<value>\S.*)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One scalar: `path` holds its keys from the outside in, without the places in lists."""
 
     path: tuple[str, ...]

@@ -9,12 +9,12 @@ import re
 from dataclasses import dataclass
 
 from repro.errors import ReproError
-from repro.plan import Scale
 from repro.render.fills import Edit, cell_edits, left_open
 from repro.render.front_matter import front_matter_edit
 from repro.render.templates import fill
 from repro.render.view import file_name, repeat_command, view
 from repro.report import Report
+from repro.task import Scale
 
 BEGIN = "<!-- repro:begin reproducibility section, rewritten whole by `repro card`"
 END = "<!-- repro:end"

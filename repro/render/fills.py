@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from repro.comparison import Verdict
-from repro.plan import Scale
 from repro.report import Report
 from repro.spec import Claim
+from repro.task import Scale
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repro.plan import Feasibility, Plan, Scale, StagePlan
+from repro.plan import Feasibility, Plan, StagePlan
 from repro.render.places import Place, place
 from repro.render.words import ORIGINS, Word, fact_text, figure
 from repro.spec import KEYS, AnyFact, Origin, Spec
+from repro.task import Scale
 
 
 @dataclass(frozen=True, slots=True)

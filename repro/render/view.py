@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from repro.card import Span
 from repro.comparison import Verdict
 from repro.finding import Outcome
-from repro.plan import Command, Scale, Scaled
+from repro.plan import Command, Scaled
 from repro.render.finding_rows import FindingRow, Highlight, finding_tally, highlights, ignored_rows, rows_with
 from repro.render.gap_rows import GapRow, gap_rows, score_text
 from repro.render.ledger import Chip, LedgerGroup, LedgerRow, ledger_chips, ledger_groups, tested_rows, untested_groups
@@ -31,6 +31,7 @@ from repro.render.words import (
 )
 from repro.report import Report
 from repro.spec import Spec
+from repro.task import Scale
 
 KINDS = {"run": "Regeneration", "verify": "Verification against the published model", "check": "Static audit"}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from repro.errors import HoleError, UsageError
 from repro.evidence import Evidence
-from repro.plan import Plan, Scale, Scaled, StagePlan
+from repro.plan import Plan, Scaled, StagePlan
 from repro.resolve.assume import read_assumptions
 from repro.resolve.commands import commands
 from repro.resolve.feasibility import estimate, lineage
@@ -16,6 +16,7 @@ from repro.resolve.proxy import MODEL, model_scaled, scale_down
 from repro.resolve.sizes import parameters
 from repro.resolve.stage import Settled, settle_stage
 from repro.spec import Origin, Spec
+from repro.task import Scale
 
 TINY = 10_000_000
 """Parameters below which a full-scale run takes three seeds unless told otherwise."""

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from repro.errors import PrerequisiteError, RunError
-from repro.plan import DatasetPlan, Plan, Scale, StagePlan
+from repro.plan import DatasetPlan, Plan, StagePlan
 from repro.run import TEST_SPLIT, Assets
+from repro.task import Scale
 from repro.train.order import Rows
 from repro.train.synthetic import preference_rows, sft_rows
 

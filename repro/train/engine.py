@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from repro.errors import PrerequisiteError, RunError
 from repro.files import write_whole
-from repro.plan import Plan, Scale, StagePlan
-from repro.run import Assets, Observer, Run, StageRun
+from repro.plan import Plan, StagePlan
+from repro.run import Assets, Run, StageRun
+from repro.task import Observer, Scale
 from repro.train.lock import locked
 from repro.train.record import claim_folder, load_run, plan_hash, save_run, write_json_lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from repro.run import Observer, Progress
+from repro.task import Observer, Progress
 
 INTERVAL_SECONDS = 0.1
 

@@ -12,8 +12,9 @@ import torch
 
 from repro.errors import RunError
 from repro.files import write_whole
-from repro.plan import Plan, Scale, StagePlan
-from repro.run import Assets, Observer, Progress, StageRun
+from repro.plan import Plan, StagePlan
+from repro.run import Assets, StageRun
+from repro.task import Observer, Progress, Scale
 from repro.train.checkpoint import Checkpoints
 from repro.train.dpo import DpoObjective
 from repro.train.encode import Codec

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from repro.plan import Hyperparameters, ProxyModel
-from repro.run import ignore
+from repro.task import ignore
 from repro.train import synthetic
 from repro.train.batch import chunks
 from repro.train.dpo import DpoObjective

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
 from evaluate_fixtures import preference_row, save_tiny, write_rows
 
 from repro.evaluate.harness import LmEvalHarness
-from repro.run import ignore
+from repro.task import ignore
 
 BATCH = 32
 

@@ -10,10 +10,11 @@ from typing import Any
 from repro.card import Span
 from repro.evidence import Evidence, LoggedLoss, Repo
 from repro.number import Number
-from repro.plan import DatasetPlan, Hyperparameters, Plan, Scale, StagePlan
+from repro.plan import DatasetPlan, Hyperparameters, Plan, StagePlan
 from repro.run import Environment, Run, StageRun, Step
 from repro.score import HarnessInfo, Sample, Score
 from repro.spec import AnyFact, Claim, ClaimKind, DatasetRef, Fact, Origin, Spec, Stage, missing
+from repro.task import Scale
 
 MODEL = "org/some-model-dpo"
 DATASET = "org/some-preferences"

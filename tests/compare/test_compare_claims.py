@@ -31,8 +31,8 @@ from hypothesis import strategies as st
 from repro.compare.comparer import compare
 from repro.comparison import Comparison, Verdict, Weight
 from repro.evidence import Evidence, LoggedLoss
-from repro.plan import Scale
 from repro.spec import AnyFact, Claim, ClaimKind, Fact, Origin, Spec
+from repro.task import Scale
 
 NOTHING = Evidence()
 

@@ -26,9 +26,9 @@ from compare_cases import (
 from repro.compare.comparer import compare
 from repro.comparison import Comparison, Verdict, Weight
 from repro.evidence import Evidence, LoggedLoss
-from repro.plan import Scale
 from repro.run import Run
 from repro.spec import Claim, Fact, Origin, Spec, missing
+from repro.task import Scale
 
 NOTHING = Evidence()
 

@@ -17,10 +17,10 @@ from repro.compare.pairs import pair
 from repro.compare.stats import conformal_quantile, conformal_tail, holm, satterthwaite, t_quantile, t_tail
 from repro.comparison import Comparison, Verdict
 from repro.evidence import Evidence
-from repro.plan import Scale
 from repro.run import Run
 from repro.score import Score
 from repro.spec import Fact, Origin
+from repro.task import Scale
 
 SAME = {"harness": "lm-eval", "harness_version": "0.4.13"}
 FULL, PROXY = run([[0.5] * 20]), run([[0.5] * 20], scale=Scale.PROXY)

@@ -14,8 +14,8 @@ from evaluate_fixtures import preference_row, sft_row, write_rows
 
 from repro.errors import ReproError, RunError
 from repro.evaluate.harness import LmEvalHarness
-from repro.run import Progress, ignore
 from repro.score import Harness, Score
+from repro.task import Progress, ignore
 
 WORDS = ("blue", "green", "red", "warm", "cold", "sky", "a wind", "the long road", "seven", "no")
 

@@ -23,7 +23,7 @@ from repro.errors import PrerequisiteError, RunError
 from repro.evaluate.harness import LmEvalHarness
 from repro.evaluate.model import LocalModel
 from repro.evaluate.quiet import quiet
-from repro.run import ignore
+from repro.task import ignore
 
 
 def score(checkpoint: Path | str, tmp_path: Path, kind: str = "preference") -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from evaluate_fixtures import preference_row, sft_row, write_rows
 
 from repro.evaluate.harness import LmEvalHarness
 from repro.evaluate.quiet import alone, quiet
-from repro.run import Progress
+from repro.task import Progress
 
 GUARDED = """
 import os, sys
@@ -30,7 +30,7 @@ def watch(event, arguments):
         asked.append((event, str(arguments[0])))
 sys.addaudithook(watch)
 from repro.evaluate.harness import LmEvalHarness
-from repro.run import ignore
+from repro.task import ignore
 checkpoint, preference, sft, out = sys.argv[1:]
 data = [("preference", preference), ("sft", sft)]
 scores = LmEvalHarness(device="cpu").score(checkpoint, "sft", data, out, ignore)

@@ -17,8 +17,8 @@ from repro.gather.assets import fetch_assets, fetch_published
 from repro.gather.dataset_files import heldout_files, split_files, split_names
 from repro.gather.folder import Folder
 from repro.gather.hub import Hub
-from repro.plan import DatasetPlan, Hyperparameters, Plan, Scale, StagePlan
-from repro.run import Progress
+from repro.plan import DatasetPlan, Hyperparameters, Plan, StagePlan
+from repro.task import Progress, Scale
 
 
 def plan_of(*stages: tuple[str, str, str, str]) -> Plan:

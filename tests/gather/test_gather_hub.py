@@ -15,7 +15,7 @@ from repro.errors import PrerequisiteError
 from repro.gather.hub import Hub
 from repro.gather.propose import open_pull_request
 from repro.gather.session import wait_seconds
-from repro.run import Progress
+from repro.task import Progress
 
 
 @pytest.fixture

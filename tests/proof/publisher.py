@@ -163,7 +163,7 @@ def publish(folder: Path) -> None:
 def evaluate(folder: Path, model: Path) -> dict[str, float]:
     """What lm-eval says of the published model on the test splits: the scores that the card claims."""
     from repro.evaluate.harness import LmEvalHarness
-    from repro.run import ignore
+    from repro.task import ignore
 
     data = [("preference", str(folder / DPO_DATA.split("/")[1] / "test.jsonl"))]
     data.append(("sft", str(folder / SFT_DATA.split("/")[1] / "test.jsonl")))

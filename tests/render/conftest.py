@@ -16,22 +16,13 @@ from repro.comparison import Comparison, Leg, Verdict, Weight
 from repro.evidence import Absence, Evidence, LoggedLoss, Repo
 from repro.finding import Family, Finding, Outcome, Severity
 from repro.number import Number
-from repro.plan import (
-    Command,
-    DatasetPlan,
-    Feasibility,
-    Hyperparameters,
-    Plan,
-    ProxyModel,
-    Scale,
-    Scaled,
-    StagePlan,
-)
+from repro.plan import Command, DatasetPlan, Feasibility, Hyperparameters, Plan, ProxyModel, Scaled, StagePlan
 from repro.render.plots import loss_plots
 from repro.report import Report
 from repro.run import Environment, StageRun, Step
 from repro.score import HarnessInfo, Sample, Score
 from repro.spec import AnyFact, Claim, ClaimKind, DatasetRef, Fact, Origin, Spec, Stage, missing
+from repro.task import Scale
 
 CARD = Path(__file__).parents[2] / "cards" / "dpo-mahals.md"
 SOURCE = "cards/dpo-mahals.md"

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from repro.comparison import Verdict
 from repro.errors import ReproError
-from repro.plan import Scale
 from repro.render.card import BEGIN, END, refresh_card, take_apart
 from repro.render.front_matter import plain_mapping
 from repro.report import Report
 from repro.spec import DatasetRef, Fact, Origin, Spec
+from repro.task import Scale
 
 
 def about(report: Report, data: bytes) -> Report:

@@ -15,11 +15,12 @@ from repro.card import Span
 from repro.errors import HoleError
 from repro.evidence import Evidence
 from repro.number import Number
-from repro.plan import Plan, Scale
+from repro.plan import Plan
 from repro.read.reader import read
 from repro.resolve.resolver import resolve
 from repro.resolve.values import KINDS
 from repro.spec import Claim, ClaimKind, DatasetRef, Fact, Origin, Spec
+from repro.task import Scale
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "cards"
 

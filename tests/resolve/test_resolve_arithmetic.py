@@ -13,10 +13,11 @@ from resolve_specs import facts, loss, repo, spec, stage, stated, steps, trl
 from repro.arithmetic import steps_of_rows
 from repro.errors import HoleError
 from repro.evidence import Evidence
-from repro.plan import Plan, Scale
+from repro.plan import Plan
 from repro.resolve.resolver import resolve
 from repro.resolve.steps import implied_rows
 from repro.spec import DatasetRef, Fact, Origin, Spec
+from repro.task import Scale
 
 BASE = {
     "learning_rate": 1e-4,

@@ -8,10 +8,11 @@ import pytest
 from resolve_specs import PREFERENCES, SFT_REPO, parent, repo, tenth
 
 from repro.evidence import Evidence
-from repro.plan import Plan, Scale, StagePlan
+from repro.plan import Plan, StagePlan
 from repro.read.reader import read
 from repro.resolve.resolver import resolve
 from repro.spec import Origin, Spec
+from repro.task import Scale
 
 CARD = Path(__file__).parents[2] / "cards" / "dpo-mahals.md"
 PARENT_ID = "anonymousML123/Llama-3.1-8B-Tulu10pct-SFT-MAHALS"

@@ -10,10 +10,10 @@ from resolve_specs import DPO_REPO, facts, parent, repo, spec, stage, stated, st
 from repro.errors import HoleError, UsageError
 from repro.evidence import Evidence
 from repro.number import Number
-from repro.plan import Scale
 from repro.resolve.resolver import resolve
 from repro.resolve.values import KINDS, read_value
 from repro.spec import KEYS, Fact, Origin, Spec
+from repro.task import Scale
 
 
 def dpo_of(card: Spec, evidence: Evidence | None = None, **assume: str):  # type: ignore[no-untyped-def]

@@ -12,12 +12,13 @@ from resolve_specs import facts, repo, spec, stage, stated, tenth, trl
 
 from repro.errors import HoleError, UsageError
 from repro.evidence import Evidence, Repo, RepoFile
-from repro.plan import Plan, Scale
+from repro.plan import Plan
 from repro.resolve.method import judge
 from repro.resolve.proxy import MODEL, stand_in_parameters
 from repro.resolve.resolver import resolve
 from repro.resolve.sizes import parameters
 from repro.spec import CodeBlock, DatasetRef, Spec
+from repro.task import Scale
 
 
 def plan_of(card: Spec, evidence: Evidence | None = None, **rest: object) -> Plan:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from repro.plan import DatasetPlan, Hyperparameters, Plan, ProxyModel, Scale, StagePlan
+from repro.plan import DatasetPlan, Hyperparameters, Plan, ProxyModel, StagePlan
 from repro.spec import Fact, Origin
+from repro.task import Scale
 
 HYPERPARAMETERS = Hyperparameters(
     learning_rate=3e-4,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pydantic
 
 from repro.plan import Plan
-from repro.run import NO_ASSETS, Progress
+from repro.run import NO_ASSETS
+from repro.task import Progress
 from repro.train.engine import AccelerateEngine
 
 

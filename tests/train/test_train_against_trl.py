@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from repro.plan import Plan, Scale, StagePlan
-from repro.run import Assets, Run, ignore
+from repro.plan import Plan, StagePlan
+from repro.run import Assets, Run
+from repro.task import Scale, ignore
 from repro.train import synthetic
 from repro.train.dpo import DpoObjective
 from repro.train.encode import Codec, encode_preference, encode_sft

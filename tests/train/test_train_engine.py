@@ -15,7 +15,8 @@ import pytest
 
 from repro.errors import ReproError, RunError
 from repro.plan import Plan, StagePlan
-from repro.run import NO_ASSETS, Progress, Run, ignore
+from repro.run import NO_ASSETS, Run
+from repro.task import Progress, ignore
 from repro.train.engine import AccelerateEngine
 from repro.train.lock import locked
 from repro.train.record import load_run, plan_bytes, read_steps

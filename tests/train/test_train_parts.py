@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.errors import PrerequisiteError, ReproError, RunError
-from repro.plan import Plan, ProxyModel, Scale, StagePlan
-from repro.run import Assets, Progress
+from repro.plan import Plan, ProxyModel, StagePlan
+from repro.run import Assets
+from repro.task import Progress, Scale
 from repro.train import synthetic
 from repro.train.checkpoint import _write, load_tensors, save_tensors
 from repro.train.data import heldout_rows, made_rows, sample, training_rows

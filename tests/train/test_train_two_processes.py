@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from repro.plan import Plan, StagePlan
-from repro.run import NO_ASSETS, ignore
+from repro.run import NO_ASSETS
+from repro.task import ignore
 from repro.train.engine import AccelerateEngine
 from repro.train.record import load_run, plan_bytes
 

@@ -185,7 +185,7 @@ def test_without_the_libraries_it_says_what_to_install(copy: Path, tmp_path: Pat
         "import sys; sys.modules['torch'] = None\n"
         "from repro.errors import PrerequisiteError\n"
         "from repro.evaluate.harness import LmEvalHarness\n"
-        "from repro.run import ignore\n"
+        "from repro.task import ignore\n"
         "try: LmEvalHarness().score(sys.argv[1], 'm', [('preference', sys.argv[2])], sys.argv[3], ignore)\n"
         "except PrerequisiteError as error: sys.exit(f'{error} | {error.hint}')"
     )

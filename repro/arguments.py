@@ -26,6 +26,15 @@ class Formats(StrEnum):
     github = "github"
 
 
+class CheckFormats(StrEnum):
+    text = "text"
+    json = "json"
+    md = "md"
+    html = "html"
+    sarif = "sarif"
+    github = "github"
+
+
 class Personas(StrEnum):
     author = "author"
     auditor = "auditor"
@@ -48,7 +57,15 @@ class Levels(StrEnum):
 
 CardArg = Annotated[str, typer.Argument(metavar="CARD", help="A model card: a Markdown file.")]
 Format = Annotated[Formats, typer.Option("--format", "-f", help="What to print on stdout.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write there instead of stdout.",
+        callback=lambda path: None if path == Path("-") else path,
+    ),
+]
 Scale = Annotated[
     Scales,
     typer.Option(help="proxy: small stand-in model and data, minutes on a laptop; full: the recipe as stated."),

@@ -9,9 +9,8 @@ import typer
 
 from repro import check_screen
 from repro.arguments import (
+    CheckFormats,
     Endpoint,
-    Format,
-    Formats,
     Levels,
     Offline,
     Output,
@@ -57,7 +56,9 @@ def check(
     source: SourceOpt = "none",
     endpoint: Endpoint = None,
     offline: Offline = False,
-    format: Format = Formats.text,
+    format: Annotated[
+        CheckFormats, typer.Option("--format", "-f", help="What to print on stdout.")
+    ] = CheckFormats.text,
     output: Output = None,
     verbose: Verbose = False,
 ) -> int:

@@ -185,16 +185,24 @@ def card(
 
 @app.command()
 def explain(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="A check's code or slug, such as R401.")],
+    code: Annotated[
+        str,
+        typer.Argument(metavar="CODE", help="A check's code or slug, such as R401; a beginning, such as R4, lists."),
+    ] = "R",
     format: Format = Formats.text,
     output: Output = None,
 ) -> int:
     """A check: what, why, how to fix, sources."""
-    from repro.check.checker import find_check, near
+    from repro.check.checker import all_checks, find_check, near
     from repro.check.explain import explain as page
     from repro.render import terminal
 
     found = find_check(code)
+    listed = [c for c in all_checks() if found is None and c.code.startswith(code.upper())]
+    if listed:
+        screen.only(format, "text")
+        screen.emit("\n".join(f"{c.code}  {c.slug:<34}{c.severity.value:<8}{c.title}" for c in listed), output)
+        return 0
     if found is None:
         close = ", ".join(near(code))
         raise UsageError(

@@ -138,6 +138,25 @@ def write_whole(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
         place.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
+def write_named(path: Path, content: str | bytes) -> None:
+    """Write where a person asks for it: a file whole or not at all, through a link to what it leads to; a device or a
+    pipe as what it is, since a file put in its place would take it from everybody.
+
+    Raises:
+        ReproError: it cannot be written.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
+                stream.write(data)
+            return
+        place = path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself, before Python 3.13
+        raise cannot_write(path, error if isinstance(error, OSError) else OSError(str(error))) from error
+    write_whole(place, data)
+
+
 @contextmanager
 def writing_whole(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     """A place to write to, which becomes `path` when the block ends well and is gone when it does not.
@@ -171,9 +190,7 @@ def cannot_write(path: Path, error: OSError) -> ReproError:
             "the disk is full", where=str(path), hint="free some space and run the same command again: it resumes"
         )
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return ReproError(
-            "cannot be written (no permission)", where=str(path), hint="choose another place with --reports FOLDER"
-        )
+        return ReproError("cannot be written (no permission)", where=str(path), hint="choose another place")
     return ReproError(f"cannot be written: {error.strerror or error}", where=str(path))
 
 

@@ -81,6 +81,15 @@ class Observation:
     """Mechanical changes that mend it, made together or not at all; empty where mending takes judgement."""
 
 
+NEEDS = {
+    "card": "the card alone",
+    "parent": "the card of the model it was trained from",
+    "subject": "the model's own repository",
+    "base": "the repository of the base model",
+    "dataset": "the data set's repository",
+}
+"""What a check may ask to have, in words."""
+
 CheckFunction: TypeAlias = Callable[[Spec, Evidence], Iterable[Observation]]
 
 

@@ -162,7 +162,7 @@ def _of_line(line: bytes, columns: Columns, number: int, place: str) -> Row:
     own = own if isinstance(own, str | int) and not isinstance(own, bool) else place
     column = next((n for n in ((columns.text,) if columns.text else TEXT_COLUMNS) if n in value), None)
     if column is None:
-        wanted = columns.text or f"any of {', '.join(TEXT_COLUMNS)}"
+        wanted = columns.text or f"any of {', '.join(TEXT_COLUMNS)} (--text-column names another)"
         return Row(number, shown(str(own)), place, error=f"has no text: no column is called {wanted}")
     text = value[column]
     if not isinstance(text, str):

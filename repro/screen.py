@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from repro.errors import ReproError, UsageError
-from repro.files import cannot_write, write_whole
+from repro.files import cannot_write, write_named
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -170,7 +170,7 @@ def emit(result: RenderableType, output: Path | None) -> None:
         with console.capture() as capture:
             console.print(result)
         result = capture.get()
-    write_whole(output, result)
+    write_named(output, result)
 
 
 def emit_bytes(data: bytes, output: Path | None) -> None:
@@ -179,7 +179,7 @@ def emit_bytes(data: bytes, output: Path | None) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        write_whole(output, data)
+        write_named(output, data)
 
 
 def only(format: str, *allowed: str) -> None:

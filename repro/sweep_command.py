@@ -69,8 +69,9 @@ def _told(summary: Summary, folder: Path) -> str:
 
     s = summary
     lines = [
-        f"{s.read:,} of {s.rows:,} cards read; on {s.with_failures:,} of them at least one check failed.",
-        *(f"  {c.code} {100 * c.share:5.1f}%  {c.title}" for c in s.checks[:TOP] if c.failed),
+        f"{s.read:,} of {s.rows:,} cards read"
+        + (f"; on {s.with_failures:,} of them at least one check failed." if s.read else "."),
+        *(f"  not met by {100 * c.share:5.1f}%: {c.code} {c.title}" for c in s.checks[:TOP] if c.failed),
         *(f"  not read, {count:,}: {short(reason)}" for reason, count in s.errors.items()),
         *(f"    {short(line)}" for line in s.first_errors[:3]),
         f"Results: {short(str(folder / 'summary.md'))} (also summary.json, cards.parquet, findings.parquet)",

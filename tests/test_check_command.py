@@ -15,8 +15,11 @@ import jsonschema
 import pytest
 from hub.loopback import LoopbackHub
 
+from repro.card import Span
+from repro.completeness import Completeness, Gap, Making
 from repro.finding import Persona, Severity
 from repro.render.check_json import check_json_schema
+from repro.render.gap_rows import advice
 from repro.start import main
 
 CARD = Path(__file__).parents[1] / "cards" / "dpo-mahals.md"
@@ -83,6 +86,37 @@ def test_a_finding_has_a_heading_a_reason_a_line_and_a_remedy(check: Check) -> N
     assert quoted[start : start + under.count("^")] == "-20%"
     assert any(line.startswith("   = help: ") for line in lines)
     assert re.fullmatch(r"   = note: .*repro explain R\d{3}", lines[-1])
+
+
+def test_spans_in_one_line_are_underlined_together(check: Check) -> None:
+    Path("row.md").write_text("# Wren-7B\n\n| Model | ARC | MMLU |\n|---|---|---|\n| Wren-7B | 50.1 | 40.2 |\n")
+    _, out, _ = check("row.md", "--select", "R502")
+    lines = out.split("\n")
+    quoted = lines.index("5 | | Wren-7B | 50.1 | 40.2 |")
+    assert lines[quoted + 1] == "  |             ^^^^   ^^^^"
+    assert sum(line.startswith("5 | ") for line in lines) == 1
+    assert "..." not in lines
+
+
+def test_a_front_matter_fence_is_not_quoted(check: Check) -> None:
+    Path("chat.md").write_text("---\nlicense: mit\n---\n# Wren-7B-chat\n\nA chat model.\n")
+    _, out, _ = check("chat.md", "--select", "R310")
+    assert "chat.md:1 R310" in out
+    assert "| ---" not in out
+
+
+def test_what_to_state_first_is_named_without_its_examples(check: Check) -> None:
+    line = Span("a.md", 9, 9)
+    gap = Gap("method", "training method (SFT, DPO, ...)", "sft", 5.5, line, "after it", "It decides.", "SFT")
+    assert (
+        advice(Completeness(Making.TUNING, 40, 1, 2, (gap,)))
+        == "completeness 40/100: state the training method first (sft, line 9)"
+    )
+
+
+def test_the_output_named_by_a_dash_is_stdout(check: Check) -> None:
+    assert check(str(CARD), "-o", "-") == check(str(CARD))
+    assert not Path("-").exists()
 
 
 def test_the_last_line_sums_up(check: Check) -> None:

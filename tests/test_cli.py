@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from repro import __version__, screen
+from repro.check.checker import all_checks
 from repro.comparison import Comparison, Verdict, Weight
 from repro.errors import RunError
 from repro.evidence import Evidence
@@ -412,6 +413,14 @@ def test_explain_by_code_and_by_slug(tell: Tell) -> None:
     assert tell("explain", "effective-batch") == by_code
     assert tell("explain", "r401").out == by_code.out
     assert tell("explain", "R401", "-f", "md").out.startswith("#")
+
+
+def test_explain_lists_the_checks_of_a_beginning(tell: Tell) -> None:
+    every, some = tell("explain").out.splitlines(), tell("explain", "r4").out.splitlines()
+    assert [line.split()[0] for line in every] == [c.code for c in all_checks()]
+    assert some == [line for line in every if line.startswith("R4")]
+    assert "effective-batch" in some[0]
+    assert tell("explain", "R9").code == 2
 
 
 def test_select_and_ignore(tell: Tell) -> None:

@@ -14,7 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from repro.errors import CardError, ReproError
-from repro.files import MAX_CARD_BYTES, cannot_write, checked_card_bytes, inside, read_card_bytes, write_whole
+from repro.files import (
+    MAX_CARD_BYTES,
+    cannot_write,
+    checked_card_bytes,
+    inside,
+    read_card_bytes,
+    write_named,
+    write_whole,
+)
 
 
 @pytest.mark.parametrize("name", ["a", "a/b.md", "a/../b", ".hidden", "a b", "..a", "…"])
@@ -145,3 +153,28 @@ def test_a_device_that_never_ends_is_no_card() -> None:
         pytest.skip("no /dev/zero here")
     with pytest.raises(CardError):
         read_card_bytes("/dev/zero")
+
+
+def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
+    place = tmp_path / "pipe"
+    os.mkfifo(place)
+    with subprocess.Popen(["cat", str(place)], stdout=subprocess.PIPE) as reader:
+        write_named(place, "found")
+        assert reader.stdout is not None
+        assert reader.stdout.read() == b"found"
+    assert stat.S_ISFIFO(place.stat().st_mode)
+
+
+def test_a_link_stays_a_link_and_its_file_is_written(tmp_path: Path) -> None:
+    link = tmp_path / "latest"
+    link.symlink_to("first.txt")
+    for text in ("one", "two"):
+        write_named(link, text)
+        assert link.is_symlink()
+        assert (tmp_path / "first.txt").read_text() == text
+
+
+def test_a_link_that_leads_to_itself_is_told(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ReproError, match="cannot be written"):
+        write_named(tmp_path / "loop", "x")

@@ -86,6 +86,7 @@ def test_json_lines_each_bad_line_is_a_row_with_its_reason(tmp_path: Path, packe
     assert told[1].startswith("not JSON: ")
     assert told[2] == "the line holds a list, not an object"
     assert told[3].startswith("has no text: no column is called any of card, text")
+    assert told[3].endswith("(--text-column names another)")
     assert told[4] == "card holds nothing (null), not text"
     assert told[5] == "card holds a number, not text"
     assert told[6] == "the file is empty"

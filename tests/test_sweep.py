@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -269,6 +270,7 @@ def test_the_command_leaves_its_results_and_its_exit_code_tells_of_rows_that_wer
     source(tmp_path / "bad.jsonl", 5, (3,))
     done = repro("sweep", "good.jsonl", cwd=tmp_path)
     assert (done.returncode, done.stdout.splitlines()[0][:21]) == (0, "5 of 5 cards read; on"), done.stderr
+    assert re.search(r"^  not met by +\d+\.\d%: R\d{3} [A-Z]", done.stdout, re.MULTILINE)
     assert (tmp_path / "sweeps" / "good" / "summary.json").is_file()
     done = repro("sweep", "bad.jsonl", "--output", "out", "--jobs", "1", "--quiet", cwd=tmp_path)
     assert done.returncode == 3

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import re
 
-from repro.finding import Check, Persona, Severity
+from repro.finding import NEEDS, Check, Persona, Severity
 
-NEEDS = {
-    "card": "the card alone",
-    "parent": "the card of the model it was trained from",
-    "subject": "the model's own repository",
-    "base": "the repository of the base model",
-    "dataset": "the data set's repository",
-}
 CONFIDENCE = {
     Severity.HIGH: "a failure is a fact",
     Severity.MEDIUM: "a failure is very likely one",

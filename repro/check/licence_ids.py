@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from repro.card import Span
 from repro.check.front_matter_shape import front_keys, line_before_end, with_edits
 from repro.check.outcomes import absent, failed, listing, passed, unknown
-from repro.check.wording import at, split_by_place
+from repro.check.wording import at, search, split_by_place
 from repro.evidence import Evidence
 from repro.finding import Edit, Observation, Severity, check
 from repro.spec import Spec
@@ -27,6 +28,7 @@ HUB_IDS = frozenset(_IDS.split())
 _PLAIN = {re.sub(r"[^a-z0-9+]", "", name): name for name in sorted(HUB_IDS)}
 _PLAIN |= {"apache2": "apache-2.0", "apachelicense20": "apache-2.0", "mitlicense": "mit", "gplv3": "gpl-3.0"}
 _PLAIN |= {"apache20license": "apache-2.0", "agplv3": "agpl-3.0", "ccby40": "cc-by-4.0", "cc0": "cc0-1.0"}
+_LABELLED = re.compile(r"^\W{0,4}licen[sc]e[*_ ]{0,3}:[*_ ]{0,3}(\w[\w. +-]{0,60}\w)[*_. ]{0,4}$", re.IGNORECASE)
 _PLAIN |= {"gpl3": "gpl-3.0", "agpl3": "agpl-3.0", "bsd3": "bsd-3-clause", "llama31": "llama3.1"}
 
 
@@ -96,13 +98,26 @@ def licence_in_front_matter(spec: Spec, evidence: Evidence) -> Iterable[Observat
     front, body = split_by_place(spec, spec.all("license"))
     if front or any(key == "license" for _, key, _ in front_keys(spec)):
         return [passed("The front matter states the licence.", front[0].span if front else at(spec, 1))]
-    names = {str(f.value).lower() for f in body}
-    if not body:
+    names = {str(f.value).lower(): f.span for f in body} or _labelled(spec)
+    if not names:
         return [absent("The body states no licence that could be read.")]
+    span = next(iter(names.values()))
     if spec.problems:
-        return [unknown("The front matter cannot be read, and a licence may stand in it.", body[0].span)]
-    if len(names) != 1 or not names <= HUB_IDS - {"other", "unknown"}:
-        return [unknown("The body speaks of licences; none is the one id of the Hub's list.", body[0].span)]
+        return [unknown("The front matter cannot be read, and a licence may stand in it.", span)]
+    if len(names) != 1 or not names.keys() <= HUB_IDS - {"other", "unknown"}:
+        return [unknown("The body speaks of licences; none is the one id of the Hub's list.", span)]
     (name,) = names
-    observation = failed(f"The body states {name}; the front matter states no licence.", body[0].span)
+    observation = failed(f"The body states {name}; the front matter states no licence.", span)
     return [with_edits(observation, line_before_end(spec, f"license: {name}"))]
+
+
+def _labelled(spec: Spec) -> dict[str, Span | None]:
+    """Licences on a line of their own ("License: Apache-2.0"), as ids where they are ones, and where they stand."""
+    found: dict[str, Span | None] = {}
+    for hit in search(spec, _LABELLED, body_only=True):
+        if any(b.span.line <= hit.span.line <= b.span.end_line for b in spec.code):
+            continue
+        name = hit.match.group(1)
+        span = Span(spec.source, hit.span.line, hit.span.line, hit.match.start(1) + 1, hit.match.end(1))
+        found.setdefault(_PLAIN.get(re.sub(r"[^a-z0-9+]", "", name.lower()), name), span)
+    return found

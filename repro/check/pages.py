@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from repro.check.checker import all_checks
-from repro.check.explain import CONFIDENCE, NEEDS, linked
+from repro.check.explain import CONFIDENCE, linked
 from repro.check.needs import tables
-from repro.finding import Check, Family, Persona
+from repro.finding import NEEDS, Check, Family, Persona
 
 _INTRODUCTION = """\
 # What is checked

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable
 
+from repro.card import Span
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.python_code import (
     Snippet,
@@ -21,6 +22,7 @@ from repro.check.python_code import (
     source_span,
 )
 from repro.check.tokens import subject, template_of
+from repro.check.wording import text_lines
 from repro.evidence import Evidence
 from repro.finding import Observation, Severity, check
 from repro.spec import Spec
@@ -227,13 +229,24 @@ def superseded_arguments(spec: Spec, evidence: Evidence) -> Iterable[Observation
                     found.append(
                         failed(
                             f"{function}(...) is called with {listing(old)}.",
-                            source_span(snippet.block, call.lineno),
+                            *dict.fromkeys(_argument_span(spec, snippet, k) for k in call.keywords if k.arg in old),
                             fix=f"Use {listing(list(dict.fromkeys(_SUPERSEDED[k] for k in old)))}.",
                         )
                     )
     if found:
         return found
     return [passed("No superseded argument is used.")] if looked else [absent("No code loads a model.")]
+
+
+def _argument_span(spec: Spec, snippet: Snippet, argument: ast.keyword) -> Span:
+    """Where the argument's name stands in the card; its line, where the name stands there more than once."""
+    span = source_span(snippet.block, argument.lineno)
+    lines, name = text_lines(spec), str(argument.arg)
+    line = lines[span.line - 1] if span.line == span.end_line <= len(lines) else ""
+    if line.count(name) != 1:
+        return span
+    column = line.index(name) + 1
+    return Span(span.source, span.line, span.line, column, column + len(name) - 1)
 
 
 @check("R608", "usage-without-placeholders", severity=Severity.LOW, confidence=Severity.MEDIUM, asks="code")

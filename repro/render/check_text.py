@@ -125,28 +125,10 @@ def _finding(finding: Finding, card: CheckedCard, lines: tuple[str, ...], width:
     yield f"{paint('bold', where)} {code} {one_line(finding.slug)}"
     yield from wrapped(one_line(finding.message), width, "  ")
     own = [s for s in spans if s.source == card.report.spec.source and 0 < s.line <= len(lines)]
-    quoted = own[:MOST_PLACES]
+    quoted = [s for s in own[:MOST_PLACES] if s.end_line > s.line or lines[s.line - 1].strip() != "---"]
     pad = max((len(str(_last_quoted(s, lines))) for s in quoted), default=2)
-    bar = f"{' ' * pad} {paint('gutter', '|')}"
     if quoted:
-        yield bar
-    before = 0
-    for span in quoted:
-        if before and span.line != before + 1:
-            yield paint("gutter", "...")
-        for number in range(span.line, _last_quoted(span, lines) + 1):
-            many = span.end_line > span.line
-            shown = shown_line(
-                lines[number - 1], 0 if many else span.column, 0 if many else span.end_column, width - pad - 3
-            )
-            yield f"{paint('gutter', f'{number:>{pad}} |')} {shown.text}".rstrip()
-            if shown.mark_width and not many:
-                yield f"{bar} {' ' * shown.mark_start}{paint(level, '^' * shown.mark_width)}"
-        if span.end_line > _last_quoted(span, lines):
-            yield f"{bar} {paint('dim', f'... to line {span.end_line}')}"
-        before = span.end_line
-    if quoted:
-        yield bar
+        yield from _quotes(quoted, lines, pad, width, level, paint)
     others = [*own[MOST_PLACES:], *(s for s in spans[1:] if s not in own)]
     if others:
         yield from wrapped(_also(others, card.report.spec.source), width, f"{' ' * pad} = also: ", "also", paint)
@@ -154,6 +136,41 @@ def _finding(finding: Finding, card: CheckedCard, lines: tuple[str, ...], width:
         yield from wrapped(one_line(finding.fix), width, f"{' ' * pad} = help: ", "help", paint)
     sure = "" if finding.confidence is Severity.HIGH else f"confidence {finding.confidence.value}; "
     yield f"{' ' * pad} {paint('dim', f'= note: {sure}repro explain {one_line(finding.code)}')}"
+
+
+def _quotes(
+    quoted: list[Span], lines: tuple[str, ...], pad: int, width: int, level: str, paint: Paint
+) -> Iterator[str]:
+    """The card's lines with the spans underlined; spans in one line share it."""
+    bar = f"{' ' * pad} {paint('gutter', '|')}"
+    yield bar
+    before, text, marks = 0, "", ""
+    for span in quoted:
+        many = span.end_line > span.line
+        for number in range(span.line, _last_quoted(span, lines) + 1):
+            shown = shown_line(
+                lines[number - 1], 0 if many else span.column, 0 if many else span.end_column, width - pad - 3
+            )
+            if number == before and shown.text == text and not many and len(marks) < shown.mark_start:
+                marks = f"{marks:<{shown.mark_start}}{'^' * shown.mark_width}"
+                continue
+            if marks:
+                yield f"{bar} {_marked(marks, level, paint)}"
+            if before and number == span.line and number != before + 1:
+                yield paint("gutter", "...")
+            yield f"{paint('gutter', f'{number:>{pad}} |')} {shown.text}".rstrip()
+            text, marks = shown.text, "" if many else f"{'':<{shown.mark_start}}{'^' * shown.mark_width}"
+        before = span.end_line
+        if before > _last_quoted(span, lines):
+            yield f"{bar} {paint('dim', f'... to line {before}')}"
+    if marks:
+        yield f"{bar} {_marked(marks, level, paint)}"
+    yield bar
+
+
+def _marked(marks: str, level: str, paint: Paint) -> str:
+    first = len(marks) - len(marks.lstrip())
+    return marks[:first] + paint(level, marks[first:])
 
 
 def _narrowed(span: Span, finding: Finding, card: CheckedCard, lines: tuple[str, ...]) -> Span:
@@ -195,7 +212,7 @@ def _unknown(card: CheckedCard, width: int, paint: Paint) -> Iterator[str]:
         codes = together.setdefault(one_line(f.message), [])
         if (code := one_line(f.code)) not in codes:
             codes.append(code)
-    for message, codes in together.items():
+    for message, codes in sorted(together.items(), key=lambda item: item[1][0]):
         yield from wrapped(message, width, f"  {' '.join(codes)} ", "dim", paint)
 
 

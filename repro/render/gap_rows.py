@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from repro.completeness import Completeness, Gap
 from repro.render.safe_text import one_line
+
+_ASIDE = re.compile(r",? \(.*|, .*")
+"""What a label says besides the fact's name: "training method (SFT, DPO, ...)"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def advice(found: Completeness) -> str:
     place = ", ".join(
         part for part in (one_line(first.stage), f"line {first.span.line}" if first.span.line else "") if part
     )
-    label = one_line(first.label).partition(", ")[0]
+    label = _ASIDE.sub("", one_line(first.label))
     return f"completeness {found.score}/100: state the {label} first" + (f" ({place})" if place else "")
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.card import Span
-from repro.finding import Check
+from repro.finding import NEEDS, Check
 from repro.plan import Plan
 from repro.render.palette import TERMINAL
 from repro.render.plan_rows import SCALES, cost, value_row
@@ -121,8 +121,8 @@ def check_page(check: Check) -> RenderableType:
     for title, text in (("What", check.what), ("Why", check.why), ("Fix", check.fix)):
         parts += [Text(), Text(title, "bold"), Padding(Text(text), (0, 0, 0, 2), expand=False)]
     parts += [Text(), Text("Sources", "bold"), *(Padding(Text(s), (0, 0, 0, 2), expand=False) for s in check.sources)]
-    needs = ", ".join(check.needs)
-    parts += [Text(), Text(f"needs: {needs} · confidence of a finding: {check.confidence.value}", "dim")]
+    needs = ", ".join(NEEDS.get(n, n) for n in check.needs)
+    parts += [Text(), Text(f"reads {needs} · confidence of a finding: {check.confidence.value}", "dim")]
     return Group(*parts)
 
 

@@ -103,7 +103,7 @@ def test_given_card_lines_are_the_lines_meant() -> None:
         "R411": "TBD",
         "R412": "%",
         "R602": "apply_chat_template",
-        "R604": "from_pretrained",
+        "R604": "torch_dtype",
         "R606": "--max_model_len=2048",
     }
     found = findings(Evidence())

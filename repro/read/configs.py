@@ -22,6 +22,7 @@ _FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)"
 _SWITCH = re.compile(r"--(bf16|fp16|tf32|gradient_checkpointing|packing|load_in_4bit|load_in_8bit)(?=\s*(?:--|\\|$))")
 _FLAGS = re.compile(r"\.py\b[^#]{0,3000}?\s--(?:learning_rate|num_train_epochs)\b")
 _TUNED = re.compile(r"(?i)\bfine-?tuned\b")
+_USED = re.compile(r"(?i)\bwas used (?:to|for) (?:pre-?|fine-?)?(?:train|tun)\w*")
 _REPOSITORY = re.compile(r"[\w-]+(?:/[\w.-]+)?")
 _CALLS = re.compile(
     r"\b(?:Seq2Seq)?(?:TrainingArguments|(?:SFT|DPO|ORPO|KTO|CPO|GRPO|PPO|Reward)(?:Config|Trainer)|LoraConfig|"
@@ -100,6 +101,13 @@ def _flagged(doc: Document, block: Block, pairs: list[Pair]) -> Iterator[Stateme
 
     Cards on other models show commands too: how to tune them further.
     """
+    if _USED.search(doc.introduction(doc.blocks.index(block))):
+        for line, label, value in pairs:
+            if label == "dataset_name" and _REPOSITORY.fullmatch(value):
+                why = "" if "/" in value else "a name, not a repository"
+                yield Statement(
+                    "dataset", value, Span(block.span.source, line, line), value, None, why, "", label, "code"
+                )
     names = (fold(doc.title), fold(doc.card.name))
     opening = next((b.text[:500] for b in doc.blocks if b.level == 0), "")
     if not (_TUNED.search(doc.title) or _TUNED.search(opening)):

@@ -22,7 +22,7 @@ _TRAINED = re.compile(
 )
 _OTHERS = re.compile(
     r"(?i)\b(?:pre-?train(?!ed (?:weights|checkpoint))\w*|original(?:ly)?|"
-    r"baseline|paper|should|recommend\w*|if you|you can|e\.g\.|for example|"
+    r"baseline|paper|should|recommend(?:s|ed|ing)?|if you|you can|e\.g\.|for example|"
     r"unlike|compared|instead|inference|generat(?:e[sd]?|ing)|"
     r"generation (?:with|using|settings?|config\w*|parameters?)|sampl(?:ing|ed) with|evaluat\w+|"
     r"benchmark\w*|other models?|teacher|previous|earlier|future|merg(?:e|ed|es|ing)|"
@@ -45,16 +45,19 @@ _CHAT_TEMPLATE = re.compile(
 )
 _INITIALLY = re.compile(r"(?i)\b(?:initially|first) (?:supervised )?fine-?tuned\b")
 _BASE = re.compile(
-    r"(?i)\b(?:fine-?tuned?|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned|initiali[sz]ed)\s+(?:\w+\s+){0,3}?"
-    r"(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+(?:the\s+)?(?:base\s+model\s+|pre-?trained\s+)?$"
+    r"(?i)\b(?:fine[- ]?tuned?|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned|initiali[sz]ed)\s+"
+    r"(?:\w+\s+){0,3}?(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+"
+    r"(?:the\s+)?(?:base\s+model\s+|pre-?trained\s+)?$"
     r"|\boriginally (?:the|a) pre-?trained\s+$|\bthis model is based on\s+(?:the\s+)?$"
+    r"|\bmodel buil[dt] (?:with|upon|on)\s+(?:the\s+)?$"
 )
-_TUNED_AFTER = re.compile(r"(?i)\)?\s*(?:model\s+)?fined?-?tuned\s+(?:on|with|for)\b")
+_TUNED_AFTER = re.compile(r"(?i)\)?[*_]*\s*(?:model\s+)?fined?-?tuned\s+(?:on|with|for)\b")
 _TUNED_BEFORE = re.compile(
     r"(?i)^fine-?tuned $|\b(?:that|which) fine-?tun(?:ed|es)\s+(?:the\s+)?$"
     r"|\b(?:obtained|built|created|made|produced|result) (?:by|of|from) fine-?tuning\s+(?:the\s+)?$"
 )
-_ON_DATA = re.compile(r"(?i)\)?\s*(?:model\s+)?(?:on|for|with|using)\b")
+_ADDRESS = re.compile(r"\]\([^()\s]{0,200}\)")
+_ON_DATA = re.compile(r"(?i)\)?\s*(?:model\s+)?(?:in \w+ (?:\(\w+\) )?)?(?:on|for|with|using)\b")
 _OF_THE_CARD = re.compile(
     r"(?i)\b(?:card|readme|document\w*|description|text)\s+(?:is\s+|was\s+)?\w+\s+from\s+(?:the\s+)?$"
 )
@@ -68,6 +71,8 @@ _NO_TOOL = re.compile(
 _METHOD_SENTENCE = re.compile(
     r"(?i)\b(?:trained|fine-?tuned|aligned|tuned|optimi[sz]ed|training|post-?trained)\b[^.]{0,80}?\b(?:with|using|via|through|by)\b[^.]{0,80}"
     r"|^(?:a |an |the )?[^.]{0,80}\bmodel (?:trained|fine-?tuned|aligned)\b"
+    r"|\b(?:fine-?tuning|training) process (?:[\w-]+ ){0,4}?(?:leverag\w+|employ\w+|use[sd]?|appl\w+)\b"
+    r"|\bour instruction[- ]fine-?tuned (?:[\w-]+ ){0,4}models?\b"
 )
 
 
@@ -235,14 +240,18 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
         kind, found = hub_id(link)
         if about_another:
             continue
-        before = " ".join(source[max(0, match.start() - 160) : match.start()].split()) + " "
+        before = " ".join(_ADDRESS.sub("]", source[max(0, match.start() - 240) : match.start()]).split()) + " "
         if text == "None" and link.rstrip("/").endswith("/None") and _BASE.search(before):
             why = "left open on the card"
             yield Statement("base_model", text, doc.locate(block.span, text), None, None, why, "", "", "prose")
         elif kind == "model" and _TUNED_BEFORE.search(before) and _ON_DATA.match(source[match.end() :][:40]):
             if not doc.is_own_name(found) and not _OTHERS.search(before.rsplit(". ", 1)[-1]):
                 yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
-        elif kind == "model" and _TUNED_AFTER.match(source[match.end() :][:60]) and not source[: match.start()].strip():
+        elif (
+            kind == "model"
+            and _TUNED_AFTER.match(source[match.end() :][:60])
+            and (source[: match.start()].strip("*_` \t") in ("", "This model is", "The model is"))
+        ):
             if not doc.is_own_name(found):
                 yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
         elif (
@@ -250,7 +259,8 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
         ):
             yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
         elif kind == "dataset" and re.search(
-            r"(?i)\b(?:train(?:ed)?|fine-?tuned|sample|subset|aligned)\b[^.]{0,80}\b(?:on|from|of|with|using)\b[^.\[]{0,60}$"
+            r"(?i)\b(?:(?:pre-?)?train(?:ed)?|fine[- ]?tuned|sample|subset|aligned)\b"
+            r"[^.]{0,80}\b(?:on|from|of|with|using)\b[^.\[]{0,60}$"
             r"|\btraining (?:data|dataset|set) (?:is|was) (?:available|released|published) (?:at|on|as) $",
             before,
         ):

@@ -12,7 +12,7 @@ from repro.read.values import fold, left_open
 from repro.spec import AnyFact
 
 _TRAINER_DATA = re.compile(
-    r"\b(?:fine-?tuned version of \S+(?: \S+){0,4}?|trained from scratch) on (?:the |an? )?"
+    r"\b(?:fine[- ]?tuned version of \S+(?: \S+){0,4}?|trained from scratch) on (?:the |an? )?"
     r"(?P<names>\S.{0,300}?) datasets?\b"
 )
 _BETWEEN = re.compile(r",? and (?:the )?|, (?:the )?")
@@ -26,7 +26,15 @@ _TUNED = re.compile(
     r"\bThis (?:(?P<name>[a-z][\w./]{0,40}-[\w./-]{1,60}) model was fine-?tuned (?:for|on)\b"
     r"|(?:\w+ )?model is based on the (?P<base>[a-z][\w./]{0,40}-[\w./-]{1,60}) model\b)"
 )
-_MARK = re.compile(r"model (?:was fine|is based on)")
+_CHECKPOINT = re.compile(
+    r"\b(?:fine-?tuned|trained)\b[^.]{0,80}?\bfrom (?:the )?`?(?P<name>[a-z][\w./]{0,40}-[\w./-]{1,60})`? checkpoint\b"
+)
+_FAMILY = re.compile(
+    r"\bfine-?tuned (?:[\w-]+ ){0,4}models? based on (?:the )?"
+    r"(?P<name>(?:[A-Z]\w*)?(?:L[Ll]a[Mm][Aa]|BERT|GPT|Qwen|Mistral|Gemma|Falcon)[\w.-]*(?: \d[\w.]*)?)(?=[:,.; ]|$)"
+)
+_MARK = re.compile(r"model (?:was fine|is based on)|models? based on|checkpoint\b")
+_UNSIZED = (_TUNED, _CHECKPOINT, _FAMILY)
 _SIZED = re.compile(r"\d[Bb](?![A-Za-z0-9])")
 _NO_NAME = frozenset(("", "unknown", "none", "custom", "private", "following"))
 _BASES = (
@@ -124,10 +132,10 @@ def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
         if block.kind not in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM) or len(block.text) > 5000:
             continue
         patterns = _BASES if sized and _SIZED.search(block.text) else ()
-        for pattern in (*patterns, _TUNED) if _MARK.search(block.text) else patterns:
+        for pattern in (*patterns, *_UNSIZED) if _MARK.search(block.text) else patterns:
             for match in pattern.finditer(block.text):
-                name = (match["name"] or match["base"]).strip()
-                if not doc.is_own_name(name) and fold(name) not in fold(doc.title):
+                name = (match["name"] or match["base"]).strip().rstrip(".")
+                if not doc.is_own_name(name) and (pattern is _CHECKPOINT or fold(name) not in fold(doc.title)):
                     place = doc.locate(block.span, name)
                     why = "a name, not a repository"
                     made = Statement("base_model", name, place, name, None, why, "", "", "prose")

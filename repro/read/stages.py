@@ -12,12 +12,13 @@ from repro.read.frameworks import framework_of
 from repro.read.names import METHOD_TITLES, STAGE_ORDER, TRAINING, method_of, methods_in
 from repro.read.stage_data import as_listed
 from repro.read.statement import Gathered, Part, Statement
+from repro.read.told_training import from_scratch
 from repro.read.trainings import AFTER_SFT, EITHER, card_method, either, stage_names, unnamed
 from repro.read.values import fold
 from repro.spec import AnyFact, DatasetRef, Fact, Origin, Stage, missing
 
 _FINE_TUNED = re.compile(
-    r"(?i)\bfine-?tuned version of\b|\btrained using\b|\bthis model was (?:fine-?tuned|trained)\b"
+    r"(?i)\bfine[- ]?tuned version of\b|\btrained using\b|\bthis model was (?:fine-?tuned|trained)\b"
     r"|\bthis model is an? (?:\S+ ){1,4}model fine-?tuned\b"
 )
 _NOT_TRAINED_WORDS = "merge mergekit gguf gptq awq quantized exl2 mlx onnx openvino"
@@ -127,7 +128,9 @@ def _says_trained(doc: Document, gathered: Gathered) -> bool:
     keys = ("method", "dataset", "dataset_fraction", "num_epochs", "framework")
     told = (TRAINING - {"chat_template"}) | {"base_model"}
     said = any(s.key in keys or (s.medium == "prose" and s.key in told) for s in gathered.statements)
-    return said or any(_FINE_TUNED.search(b.text) for b in doc.blocks if "ned" in b.text.lower() and len(b.text) < 5000)
+    if said or from_scratch(doc):
+        return True
+    return any(_FINE_TUNED.search(b.text) for b in doc.blocks if "ned" in b.text.lower() and len(b.text) < 5000)
 
 
 def _ordered(drafts: list[_Draft], parts: tuple[Part, ...]) -> list[_Draft]:

@@ -30,6 +30,11 @@ _REMARK = re.compile(
 )
 
 
+_BETWEEN = re.compile(r",? and (?:the )?|, ?")
+_NAMED = re.compile(r"[A-Z0-9][\w.+-]{1,40}(?: [A-Z0-9][\w.+-]{0,40}){0,3}")
+"""A data set's name among several in one cell, as names are written: "Opus, CCmatrix"."""
+
+
 def read_parameter_tables(doc: Document) -> Gathered:
     """Statements of every table of parameters or attributes in the card."""
     found: list[Statement] = []
@@ -199,7 +204,10 @@ def _references(key: str, label: str, cell: Cell, stage: str, medium: str) -> li
         if not _is_name(key, label, name):
             return []
         why = "a name, not a repository"
-        made.append(Statement(key, name, cell.span, name, None, why, stage, label, medium, cell))
+        parts = _BETWEEN.split(name) if key == "dataset" and "," in name else []
+        names = parts if parts and all(_NAMED.fullmatch(part) for part in parts) else [name]
+        for one in names:
+            made.append(Statement(key, one, cell.span, one, None, why, stage, label, medium, cell))
     for found in ids:
         made.append(Statement(key, found, cell.span, found, None, "", stage, label, medium, cell))
     if key == "dataset" and len(ids) <= 1:

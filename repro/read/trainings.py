@@ -9,6 +9,7 @@ from repro.read.document import Document
 from repro.read.names import TELLING, TRAINING, method_of, methods_in
 from repro.read.prose import own_method
 from repro.read.statement import Gathered, Statement
+from repro.read.told_training import from_scratch, then_tuned
 
 AFTER_SFT = frozenset(("dpo", "kto", "simpo", "ipo", "cpo", "ppo", "grpo", "rlvr", "reward"))
 
@@ -22,7 +23,8 @@ _FINE_TUNED = re.compile(
 
 _CONTINUED = re.compile(r"(?i)\bcontinu(?:al|ed|ous)(?:ly)? pre-?train")
 _PRETRAINED = re.compile(r"(?i)\bpre-?train(?:ed|ing)\b(?!\()")
-_TUNED = re.compile(r"(?i)\bfine-?tuned\b")
+_TITLED = re.compile(r"(?i)\(pre-?trained\)")
+_TUNED = re.compile(r"(?i)\bfine[- ]?tun(?:ed|es)\b")
 
 
 def unnamed(doc: Document, gathered: Gathered) -> str:
@@ -30,11 +32,27 @@ def unnamed(doc: Document, gathered: Gathered) -> str:
     said = any(s.key == "base_model" for s in gathered.statements) or "base_model" in doc.card.front_matter
     named = said or (not doc.words.lacks(_FINE_TUNED) and _told(doc))
     text = doc.card.text
-    if "rain" in text and _CONTINUED.search(text):
+    if "rain" in text and (_CONTINUED.search(text) or _TITLED.search(doc.title)):
         return "pretraining"
-    if named:
+    if named or _TUNED.search(doc.title) or then_tuned(doc):
         return "fine-tuning"
+    if from_scratch(doc) or _by_megatron(doc, gathered):
+        return "pretraining"
+    shown = [s for s in gathered.statements if s.key in TELLING and s.medium != "prose"]
+    if shown and all(s.medium == "code" for s in shown):
+        return "training"  # commands beside a pretrained model are for those who train it further
     return "pretraining" if _PRETRAINED.search(text) and not _TUNED.search(text) else "training"
+
+
+def _by_megatron(doc: Document, gathered: Gathered) -> bool:
+    """Whether a table names Megatron as what trained a model that starts from no other and is no assistant."""
+    assistant = any({"instruct", "chat", "sft", "it"} & set(name.split()) for name in doc.names)
+    named = any(
+        s.key in ("implementation", "framework", "training_library") and "megatron" in str(s.value).lower()
+        for s in gathered.statements
+        if s.medium in ("table", "list")
+    )
+    return named and not assistant
 
 
 def _told(doc: Document) -> bool:

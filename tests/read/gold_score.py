@@ -104,14 +104,13 @@ def _stage(
         facts = [f for f in facts if f not in along]
         explained += [(main[0], main[2]), *((f[0], f[2]) for f in along)]
     neutral = _neutral(gold, wanted)
-    if wanted and "merge_config" in wanted:  # what a merge is made with stands there, not among hyperparameters
-        facts = [f for f in facts if not f[0].startswith("merge_") and f[0] != "precision"]
     for key, printed, value in facts:
         again = any(key == k and same_value(v, value) for k, v in explained)
         text = squeezed(printed)
         if again or any(text == word for word in neutral) or not text or (value is None and left_open(printed)):
             continue
-        if "merge_config" in (wanted or {}) and (key.startswith("merge_") or key == "precision"):
+        merged = wanted is not None and ("merge_config" in wanted or _stem(wanted["method"]) == "merge")
+        if merged and (key.startswith("merge_") or key == "precision"):
             continue  # what a merge is made of is told apart in these files
         tally.invent(f"{name}: {key} = {printed}")
 
@@ -134,7 +133,7 @@ def _stem(method: str) -> str:
     if re.search(r"(?i)\bmerge", method):
         return "merge"
     if folded(method).startswith("training"):
-        return "training"
+        return "fine-tuning"
     return next(iter(methods_in(method)), "fine-tuning" if re.search(r"(?i)tun", method) else folded(method))
 
 

@@ -74,8 +74,9 @@ RECIPE_FIRST: tuple[Extractor, ...] = (read_settings, *(e for e in COMMON if e i
 def _is_allenai(card: Card) -> bool:
     """Cards of Ai2's Tulu and OLMo: the title names the family and the text says whose it is."""
     title = next((b.text for b in card.blocks if b.kind is BlockKind.HEADING and b.text), "")[:120].lower()
-    by_them = "Allen Institute for AI" in card.text or "Ai2" in card.text or card.source.startswith("allenai/")
-    return by_them and ("tulu" in title or "tülu" in title or "olmo" in title)
+    if "tulu" not in title and "tülu" not in title and "olmo" not in title:
+        return False
+    return "Allen Institute for AI" in card.text or "Ai2" in card.text or card.source.startswith("allenai/")
 
 
 def _of_library(card: Card, name: str) -> bool:

@@ -25,7 +25,7 @@ MAX_MODELS = 50
 
 def read_told_merges(doc: Document) -> Gathered:
     """A merge's method, base and models, where no configuration shows it and the card lists two models or more."""
-    if doc.words.lacks(_MERGED) or doc.words.lacks(_METHOD) or "merge_method" in doc.card.text:
+    if "merg" not in doc.words.lower or "merge_method" in doc.card.text:
         return Gathered()
     told = [b for b in doc.blocks if b.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.HTML)]
     told = [b for b in told if len(b.text) < 10_000]

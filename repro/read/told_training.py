@@ -43,7 +43,8 @@ A_NAME = "a name, not a repository"
 
 def from_scratch(doc: Document) -> bool:
     """Whether the card says that its own model was pretrained, or shows the command that did it."""
-    if not doc.words.lacks(_SCRATCH):
+    said = doc.words.lower
+    if "pretrained" in said or "pre-trained" in said:
         for block in doc.blocks:
             if block.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM) and "train" in block.text:
                 text = block.text[:5000]
@@ -63,24 +64,32 @@ _THEN_TUNED = re.compile(
 
 def then_tuned(doc: Document) -> bool:
     """Whether the card says in one breath that its model was pretrained on one thing and then tuned on another."""
-    return not doc.words.lacks(_THEN_TUNED) and any(
-        _THEN_TUNED.search(b.text[:5000]) for b in doc.blocks if b.kind is BlockKind.PARAGRAPH
+    said = doc.words.lower
+    return (
+        ("pretrained" in said or "pre-trained" in said)
+        and "tuned on" in said
+        and any(_THEN_TUNED.search(b.text[:5000]) for b in doc.blocks if b.kind is BlockKind.PARAGRAPH)
     )
 
 
 def read_told_data(doc: Document, gathered: Gathered) -> Gathered:
     """The data sets that the card names in words only, as what its model was trained on."""
-    listed = [] if doc.words.lacks(_LISTED) else list(_listed(doc))
+    said = doc.words.lower
+    if "dataset" not in said and "corpus" not in said and "data set" not in said:
+        return Gathered()
+    listed = list(_listed(doc)) if "sets (" in said else []
     if listed:
         return Gathered(statements=tuple(listed))
     if doc.card.front_matter.get("datasets") or any(s.key == "dataset" for s in gathered.statements):
         return Gathered()
-    if doc.words.lacks(_OWN_DATA) and not _TITLE_DATA.search(doc.title):
+    if "trained" not in said and "tuned" not in said:
         return Gathered()
     found: dict[str, Statement] = {}
     for block in doc.blocks:
         titled = block.kind is BlockKind.HEADING and block.text == doc.title
         if not titled and block.kind is not BlockKind.PARAGRAPH:
+            continue
+        if " on " not in block.text or "ned" not in block.text:
             continue
         match = (_TITLE_DATA if titled else _OWN_DATA).search(block.text[:3000])
         if match is not None and not left_open(match["name"]):

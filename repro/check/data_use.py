@@ -17,8 +17,8 @@ _FILTERED = re.compile(
     r"(?<!not )(?<!never )(?<!not been )\b(?:filtered|cleaned|curated|dedup\w*|high[- ]quality subset)\b", re.IGNORECASE
 )
 _HOW = re.compile(
-    r"\b(?:by|using|with|via|removing|removed?|keep(?:ing)?|kept|based on|threshold|scored?|than|longer|shorter|only|"
-    r"minhash|follow(?:s|ing)|includ(?:es?|ed|ing)|from|heuristics?|script|classifier|language)\b|\d|https?://",
+    r"\b(?:by|using|with|via|removing|removed?|removal|keep(?:ing)?|kept|based on|threshold|scored?|than|"
+    r"longer|shorter|only|minhash|follow(?:s|ing)|includ(?:es?|ed|ing)|from|heuristics?|script|classifier|language)\b|\d|https?://",
     re.IGNORECASE,
 )
 _ROWS = re.compile(r"\b(?:data|dataset|corpus|examples|rows|samples|conversations|pairs|texts?)\b", re.IGNORECASE)

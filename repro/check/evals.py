@@ -29,6 +29,7 @@ BENCHMARKS = frozenset(
         "arcchallenge",
         "arceasy",
         "ai2arc",
+        "ai2reasoningchallenge",
         "truthfulqa",
         "truthfulqamc",
         "winogrande",
@@ -71,6 +72,7 @@ _HARNESS_VERSION = re.compile(
     re.IGNORECASE,
 )
 _LEADERBOARD = re.compile(r"leaderboard", re.IGNORECASE)
+_OPEN_LEADERBOARD = frozenset({("arc", "25"), ("hellaswag", "10"), ("mmlu", "5")})
 _RELEASED = re.compile(
     r"\blm[-_ ]?eval(?:uation)?(?:[-_ ]harness)?\b|\bevaluation[- ]harness\b|\blighteval\b|\bolmes\b|\bopencompass\b"
     r"|\bbigcode[-_ ]evaluation\b|\bevalplus\b|\bdeepeval\b|\bhelm\b|\balpaca[-_ ]?eval\b|\bllm[- ]?jp[- ]eval\b",
@@ -166,6 +168,9 @@ def harness_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [
             unknown("How the scores were measured is described behind a link or in a paper.", bare[0].span, claims=ids)
         ]
+    shots = {(benchmark_key(c.task), str(f.value)) for c in claims for f in c.conditions if f.key == "num_fewshot"}
+    if shots >= _OPEN_LEADERBOARD:
+        return [unknown("The shots are those of the Open LLM Leaderboard; the card does not name it.", bare[0].span)]
     if said := search(spec, _LEADERBOARD, body_only=True):
         return [unknown("A leaderboard is named; which one, and its harness, could not be read.", said[0].span)]
     if tables := search(spec, re.compile(r"\|\s*(?:Tasks?|Groups)\s*\|\s*Version\s*\|"), body_only=True):

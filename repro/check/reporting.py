@@ -143,7 +143,9 @@ def task_version_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     Fix: Paste the harness's table as it prints it, with its Version column.
     Sources: lm-evaluation-harness issue 2338; https://github.com/EleutherAI/lm-evaluation-harness/blob/main/docs/new_task_guide.md
     """
-    claims = [c for c in benchmark_scores(spec) if key_of(c.task) != "mtbench"]
+    claims = [
+        c for c in benchmark_scores(spec) if key_of(c.task) not in {"mtbench", "alpacaeval"}
+    ]  # R508 asks of these
     if not claims:
         return [absent("No score on a known benchmark whose tasks have versions.")]
     if any(f.key == "task_version" and f.known for c in claims for f in c.conditions):

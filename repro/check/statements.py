@@ -288,4 +288,4 @@ def order_of_rows_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation
         return [passed(f'The order is spoken of ("{hits[0].match.group(0)}").', hits[0].span)]
     if all(settings_are_shown(spec, s) for s in stages):
         return [unknown("The order is the default of the settings shown.", stages[0].span)]
-    return [failed(f"{stages[0].name}: neither a seed nor the order of the rows is stated.", stages[0].span)]
+    return [failed(f"{stages[0].name}: whether the rows were shuffled is not stated.", stages[0].span)]

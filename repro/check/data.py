@@ -214,4 +214,6 @@ def training_data_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]
                 words[0].span if words else bare[0].span,
             )
         ]
+    if len(spec.trainings) == 1:
+        return [failed("No training data is named.", bare[0].span)]
     return [failed(f"No data is named for: {listing([s.name for s in bare])}.", bare[0].span)]

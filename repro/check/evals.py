@@ -269,7 +269,7 @@ def harness_version(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [unknown("The scores link to a leaderboard's result files, which record the version.", where)]
     if hits := search(spec, _SAME_VERSION, body_only=True):
         return [unknown(f'The version is told by another\'s ("{hits[0].match.group(0)[:80]}").', hits[0].span)]
-    released = search(spec, _RELEASED)
+    released = [h for h in search(spec, _RELEASED) if "leaderboard" not in h.line.lower()]
     if not released:
         return [unknown("What is named has no releases of its own; its date or its judge would tell.", where)]
     return [failed(f"{released[0].match.group(0)} is named without a version.", released[0].span)]

@@ -22,6 +22,11 @@ _FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)"
 _SWITCH = re.compile(r"--(bf16|fp16|tf32|gradient_checkpointing|packing|load_in_4bit|load_in_8bit)(?=\s*(?:--|\\|$))")
 _FLAGS = re.compile(r"\.py\b[^#]{0,3000}?\s--(?:learning_rate|num_train_epochs)\b")
 _TUNED = re.compile(r"(?i)\bfine-?tuned\b")
+_TRAININGS = frozenset(
+    ("training", "model training", "training procedure", "training command", "training script", "training parameters")
+)
+"""Headings under which a command is the one that trained the model."""
+_CONSTANT = re.compile(r"(?P<label>[A-Z][A-Z0-9_]{1,40}) = (?P<value>[\d.]+(?:e-?\d+)?)\s*(?:#.*)?$")
 _USED = re.compile(r"(?i)\bwas used (?:to|for) (?:pre-?|fine-?)?(?:train|tun)\w*")
 _REPOSITORY = re.compile(r"[\w-]+(?:/[\w.-]+)?")
 _CALLS = re.compile(
@@ -61,6 +66,8 @@ def read_settings(doc: Document) -> Gathered:
                 found.extend(_arguments(doc, index, block))
             if block.language in _NO_YAML and _FLAGS.search(block.text):
                 found.extend(_settings(doc, index, block))
+            if block.language in _NO_YAML and "yperparameter" in doc.introduction(index):
+                found.extend(_constants(doc, index, block))
             if block.text.lstrip()[:1] == "{" and '":' in block.text:
                 found.extend(_members(doc, index, block))
             elif block.language not in _NO_YAML and "merge_method" not in block.text:
@@ -70,6 +77,13 @@ def read_settings(doc: Document) -> Gathered:
         elif block.kind is BlockKind.HTML and len(block.text) < 60_000 and "<pre" in block.text.lower():
             found.extend(_settings(doc, index, block))
     return Gathered(statements=tuple(found))
+
+
+def _constants(doc: Document, index: int, block: Block) -> list[Statement]:
+    """The numbers that a program sets in capitals, in code that the text calls hyperparameters."""
+    first = doc.code_line(block)
+    read = ((first + at, _CONSTANT.match(line)) for at, line in enumerate(block.text.split("\n")))
+    return _statements(doc, index, [(line, match["label"], match["value"]) for line, match in read if match])
 
 
 def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
@@ -93,15 +107,16 @@ def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
             value = re.sub(r"\s+#.*$", "", match["value"]).strip("\"',")
             pairs.append((first + offset, match["label"].strip("\"'"), value))
     made = _statements(doc, index, pairs)
-    return [*made, *_flagged(doc, block, pairs)] if made else []
+    return [*made, *_flagged(doc, index, pairs)] if made else []
 
 
-def _flagged(doc: Document, block: Block, pairs: list[Pair]) -> Iterator[Statement]:
+def _flagged(doc: Document, index: int, pairs: list[Pair]) -> Iterator[Statement]:
     """The model that a command starts from, where the card says first of all that its own was fine-tuned.
 
     Cards on other models show commands too: how to tune them further.
     """
-    if _USED.search(doc.introduction(doc.blocks.index(block))):
+    block = doc.blocks[index]
+    if _USED.search(doc.introduction(index)):
         for line, label, value in pairs:
             if label == "dataset_name" and _REPOSITORY.fullmatch(value):
                 why = "" if "/" in value else "a name, not a repository"
@@ -110,7 +125,8 @@ def _flagged(doc: Document, block: Block, pairs: list[Pair]) -> Iterator[Stateme
                 )
     names = (fold(doc.title), fold(doc.card.name))
     opening = next((b.text[:500] for b in doc.blocks if b.level == 0), "")
-    if not (_TUNED.search(doc.title) or _TUNED.search(opening)):
+    heading = next(iter(doc.path(block)), "")
+    if not (fold(heading) in _TRAININGS or _TUNED.search(doc.title) or _TUNED.search(opening)):
         return
     for line, label, value in pairs:
         if label != "model_name_or_path" or not _REPOSITORY.fullmatch(value):

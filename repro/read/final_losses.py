@@ -27,6 +27,9 @@ def final_losses(doc: Document, index: int, table: Table) -> Iterator[Reading]:
     heads = [fold(cell.text) for cell in table.header]
     columns = [i for i, head in enumerate(heads) if i and (head == "loss" or _NAMED.match(head))]
     own = [row for row in table.rows if doc.is_own_name(row[0].text)]
+    first = _NAMED.match(heads[0])
+    if len(table.rows) == 1 and first is not None and first.group(1):
+        own, columns = list(table.rows), [0, *columns]  # a row of figures of the one training, led by its loss
     if not columns or len(own) != 1 or any(head in ("epoch", "step", "epochs", "steps") for head in heads):
         return
     for column in columns:

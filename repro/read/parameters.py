@@ -56,6 +56,7 @@ _SCOPES = {
 }  # fmt: skip
 _NUMERALS = "zero one two three four five six seven eight nine ten eleven twelve"
 _COUNTS = {word: count for count, word in enumerate(_NUMERALS.split())}
+_COUNTS.update({f"{word} million": count * 1_000_000 for word, count in tuple(_COUNTS.items()) if count})
 
 
 def interpret(key: str, printed: str, label: str = "") -> tuple[Parameter, ...]:

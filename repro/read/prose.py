@@ -56,6 +56,7 @@ _TUNED_BEFORE = re.compile(
     r"(?i)^fine-?tuned $|\b(?:that|which) fine-?tun(?:ed|es)\s+(?:the\s+)?$"
     r"|\b(?:obtained|built|created|made|produced|result) (?:by|of|from) fine-?tuning\s+(?:the\s+)?$"
 )
+_OPENINGS = frozenset(("", "This model is", "The model is", "This is the", "This is a", "This is"))
 _ADDRESS = re.compile(r"\]\([^()\s]{0,200}\)")
 _ON_DATA = re.compile(r"(?i)\)?\s*(?:model\s+)?(?:in \w+ (?:\(\w+\) )?)?(?:on|for|with|using)\b")
 _OF_THE_CARD = re.compile(
@@ -250,7 +251,7 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
         elif (
             kind == "model"
             and _TUNED_AFTER.match(source[match.end() :][:60])
-            and (source[: match.start()].strip("*_` \t") in ("", "This model is", "The model is"))
+            and (source[: match.start()].strip("*_` \t") in _OPENINGS)
         ):
             if not doc.is_own_name(found):
                 yield Statement("base_model", found, doc.locate(block.span, found), found, None, "", "", "", "prose")

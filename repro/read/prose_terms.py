@@ -26,13 +26,16 @@ _LOOSE: dict[str, str] = {
     rf"(?<!effective )(?<!global )(?<!total )\bbatch[- ]size{_IS}(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
     "gradient_accumulation_steps": r"\bgradient accumulation(?: steps?)?\s*(?:of|=|:|is|was|set to|over)\s*(\d[\d,]*)"
     r"|\b(\d[\d,]*)\s+gradient accumulation steps",
+    "effective_batch_tokens": r"(\d[\d,.]*\s?[KM]?)\s+tokens per batch\b",
+    "adam_betas": r"\bbetas\s*=?\s*[\[(]\s*(0?\.\d+\s*,\s*0?\.\d+)\s*[\])]",
     "warmup": r"(\d+(?:\.\d+)?\s?%|\d[\d,]*\s+steps)\s+(?:of\s+)?(?:the\s+steps\s+)?(?:for\s+)?(?:linear\s+)?warm-?up"
-    r"|\bwarm-?up\s+(?:of|over|for)\s+(?:the first\s+)?(\d+(?:\.\d+)?\s?%|\d[\d,]*\s+steps)",
+    r"|\bwarm-?up\s+(?:of|over|for)\s+(?:the first\s+)?(\d+(?:\.\d+)?\s?%|\d[\d,]*\s?[kK]?\s+steps)",
     "warmup_steps": r"\b(\d[\d,]*)\s+(?:linear\s+)?warm-?up\s+steps",
     "lr_scheduler_type": r"\b(cosine|linear|constant|polynomial|inverse square root)\s+(?:learning[- ]rate\s+|lr\s+)?"
     r"(?:decay|schedul\w+|annealing)",
     "total_steps": r"\b(?:train|tun)(?:ed|ing)\b[^.;]{0,80}?\bfor\s+(?:a total of\s+)?(\d[\d,.]*\s?[kKM]?)\s+"
-    r"(?:training\s+|optimi[sz]er\s+|gradient\s+)?steps"
+    r"(?:training\s+|optimi[sz]er\s+|gradient\s+)?(?:steps|updates)\b"
+    r"|(?<!full model was )\btrained\b[^.;]{0,80}?\bfor\s+((?:one|two|three|four|five) million)\s+steps\b"
     r"|\btrained\s+(\d[\d,.]*\s?[kKM]?)\s+steps",
     "adam_beta1": r"(?:β|\bbeta)[_ ]?\{?1\}?\s*=\s*(0?\.\d+)",
     "adam_beta2": r"(?:β|\bbeta)[_ ]?\{?2\}?\s*=\s*(0?\.\d+)",
@@ -60,9 +63,10 @@ _BY_LANGUAGE: dict[str, str] = {
 _MARKS: dict[str, tuple[str, ...]] = {
     "num_epochs": ("epoch",), "learning_rate": ("learning rate", "lr"), "effective_batch_size": ("batch size",),
     "warmup_ratio": ("warm",), "max_seq_length": ("length", "context"), "beta": ("beta", "β"),
-    "total_steps": ("steps",), "adam_beta1": ("β", "beta"), "adam_beta2": ("β", "beta"),
+    "total_steps": ("steps", "updates"), "adam_beta1": ("β", "beta"), "adam_beta2": ("β", "beta"),
     "adam_epsilon": ("ε", "epsilon"), "weight_decay": ("weight decay",), "seed": ("seed",), "batch_size": ("batch",),
     "gradient_accumulation_steps": ("accumulation",), "warmup": ("warm",), "warmup_steps": ("warm",),
+    "effective_batch_tokens": ("tokens per batch",), "adam_betas": ("betas",),
     "lr_scheduler_type": ("decay", "schedul", "anneal"),
     "optimizer": ("adam", "adafactor", "lion", "sgd", "lamb", "sophia"), "precision": ("16", "mixed"),
     "lora_r": ("r",), "lora_alpha": ("alpha", "α"), "lora_dropout": ("dropout",),

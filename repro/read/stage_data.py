@@ -29,12 +29,16 @@ _TUNED = re.compile(
 _CHECKPOINT = re.compile(
     r"\b(?:fine-?tuned|trained)\b[^.]{0,80}?\bfrom (?:the )?`?(?P<name>[a-z][\w./]{0,40}-[\w./-]{1,60})`? checkpoint\b"
 )
+_PUBLIC = re.compile(
+    r"\b(?:fine-?tuned|trained|initiali[sz]ed) from (?:[\w-]+ ){0,5}checkpoints? [^.()]{0,60}"
+    r"\(`?(?P<name>[\w-]{1,60}/[\w.-]{1,60})`?\)"
+)
 _FAMILY = re.compile(
     r"\bfine-?tuned (?:[\w-]+ ){0,4}models? based on (?:the )?"
     r"(?P<name>(?:[A-Z]\w*)?(?:L[Ll]a[Mm][Aa]|BERT|GPT|Qwen|Mistral|Gemma|Falcon)[\w.-]*(?: \d[\w.]*)?)(?=[:,.; ]|$)"
 )
-_MARK = re.compile(r"model (?:was fine|is based on)|models? based on|checkpoint\b")
-_UNSIZED = (_TUNED, _CHECKPOINT, _FAMILY)
+_MARK = re.compile(r"model (?:was fine|is based on)|models? based on|checkpoints?\b")
+_UNSIZED = (_TUNED, _CHECKPOINT, _PUBLIC, _FAMILY)
 _SIZED = re.compile(r"\d[Bb](?![A-Za-z0-9])")
 _NO_NAME = frozenset(("", "unknown", "none", "custom", "private", "following"))
 _BASES = (
@@ -137,7 +141,7 @@ def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
                 name = (match["name"] or match["base"]).strip().rstrip(".")
                 if not doc.is_own_name(name) and (pattern is _CHECKPOINT or fold(name) not in fold(doc.title)):
                     place = doc.locate(block.span, name)
-                    why = "a name, not a repository"
+                    why = "" if "/" in name else "a name, not a repository"
                     made = Statement("base_model", name, place, name, None, why, "", "", "prose")
                     found.setdefault(fold(name).replace(" ", ""), made)
     return Gathered(statements=tuple(found.values())) if len(found) == 1 else Gathered()

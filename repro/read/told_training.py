@@ -14,6 +14,7 @@ _SCRATCH = re.compile(
     r"(?i)\bpre-?trained from scratch\b"
     r"|\b(?:this|the|our) (?:[\w-]+ ){0,4}(?:model|checkpoint) (?:is|was|has been) (?:an? )?pre-?trained "
     r"(?:from|on|for|with|using|in)\b|\bmodel,? pre-?trained (?:and fine-?tuned )?(?:from|on|with|using|in)\b"
+    r"|\bis an? (?:masked|causal) language model\b[^\n]{0,400}?\bmodel was trained from scratch\b"
     r"|^(?:An? )?pre-?trained (?:[\w-]+ ){0,5}model (?:on|for|of|using)\b"
 )
 _BORROWED = re.compile(
@@ -26,12 +27,19 @@ _COMMAND = re.compile(r"\brun_(?:clm|mlm|t5_mlm|bart_dlm)\w{0,20}\.py\b(?![^#]{0
 _NAME = r"[A-Z][\w.+-]{0,40}(?: [A-Z0-9][\w.+-]{0,40}){0,4}"
 _OWN_DATA = re.compile(
     rf"(?:^|[.!?]\s+)(?:(?:This|Our|The) (?:[\w-]+ ){{0,3}}?model|It) (?:is|was|has been) (?:then |further )?"
-    rf"(?:fine-?tuned|trained)(?: (?!on\b)[\w-]+){{0,4}} on (?:the )?"
+    rf"(?:fine-?tuned|(?:pre-?)?trained)(?: (?!on\b)[\w-]+){{0,4}} on (?:the )?"
     rf"[`\"*]*(?P<name>{_NAME})[`\"*]* (?:data ?set|corpus)\b"
 )
 _TITLE_DATA = re.compile(
     rf"(?i:\bfine-?tuned) on (?:the )?[`\"*]*(?P<name>{_NAME})[`\"*]*(?: \([^()]{{1,40}}\))? (?:data ?set|corpus)\b"
 )
+_LOADED = re.compile(r"\bthe (?P<name>[\w-]{2,40}) dataset loaded using the\b")
+_DATA_WORDS = (
+    "training data|training datasets|training dataset|training corpus|training corpora|pretraining data|"
+    "pre training data|pretraining corpus|pretraining corpora|pre training corpus|pre training corpora"
+)
+_DATA_HEADINGS = frozenset(_DATA_WORDS.split("|"))
+_LINKED = re.compile(r"^\s*[-*+]\s+[*_]*(?:The )?\[(?P<name>[^\[\]]{2,60})\]\(")
 _LISTED = re.compile(
     r"(?i)\b(?:this|our) (?:[\w-]+ ){0,3}?(?:model|it) (?:is|was) (?:[\w-]+ ){0,5}?(?:fine-?tuned|trained) on "
     r"(?:an? )?(?:[\w-]+ ){0,6}?data ?sets \((?P<names>[^()]{5,400})\)"
@@ -44,7 +52,7 @@ A_NAME = "a name, not a repository"
 def from_scratch(doc: Document) -> bool:
     """Whether the card says that its own model was pretrained, or shows the command that did it."""
     said = doc.words.lower
-    if "pretrained" in said or "pre-trained" in said:
+    if "pretrained" in said or "pre-trained" in said or "from scratch" in said:
         for block in doc.blocks:
             if block.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM) and "train" in block.text:
                 text = block.text[:5000]
@@ -75,25 +83,28 @@ def then_tuned(doc: Document) -> bool:
 def read_told_data(doc: Document, gathered: Gathered) -> Gathered:
     """The data sets that the card names in words only, as what its model was trained on."""
     said = doc.words.lower
-    if "dataset" not in said and "corpus" not in said and "data set" not in said:
+    if not any(word in said for word in ("dataset", "data set", "training data", "corpus", "corpora")):
         return Gathered()
     listed = list(_listed(doc)) if "sets (" in said else []
     if listed:
         return Gathered(statements=tuple(listed))
     if doc.card.front_matter.get("datasets") or any(s.key == "dataset" for s in gathered.statements):
         return Gathered()
-    if "trained" not in said and "tuned" not in said:
-        return Gathered()
     found: dict[str, Statement] = {}
-    for block in doc.blocks:
+    told = "trained" in said or "tuned" in said
+    for block in doc.blocks if told else ():
         titled = block.kind is BlockKind.HEADING and block.text == doc.title
         if not titled and block.kind is not BlockKind.PARAGRAPH:
             continue
-        if " on " not in block.text or "ned" not in block.text:
+        if "ned" not in block.text:
             continue
         match = (_TITLE_DATA if titled else _OWN_DATA).search(block.text[:3000])
+        if match is None and not titled and "loaded using" in block.text:
+            match = _LOADED.search(block.text[:3000])
         if match is not None and not left_open(match["name"]):
             found.setdefault(fold(match["name"]), _dataset(doc, block, match["name"]))
+    if not found:
+        return Gathered(statements=tuple(_linked_items(doc))[:50])
     # Two sentences that name different data may be of two trainings: whose is which, a person must say.
     return Gathered(statements=tuple(found.values())) if len(found) == 1 else Gathered()
 
@@ -110,6 +121,22 @@ def _listed(doc: Document) -> Iterator[Statement]:
             for name in names:
                 yield _dataset(doc, block, name)
             return
+
+
+def _linked_items(doc: Document) -> Iterator[Statement]:
+    """The links that entries of a list begin with, under a heading that says no more than "training data"."""
+    for block in doc.blocks:
+        if block.kind is not BlockKind.LIST_ITEM or not block.links or not block.heading_path:
+            continue
+        if fold(block.heading_path[-1]) not in _DATA_HEADINGS:
+            continue
+        match = _LINKED.match(doc.lines[block.span.line - 1][:400])
+        if match is not None:
+            kind, found = hub_id(block.links[0])
+            if kind == "dataset":
+                yield Statement("dataset", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
+            elif kind != "model":
+                yield _dataset(doc, block, match["name"].strip("*`"))
 
 
 def _dataset(doc: Document, block: Block, name: str) -> Statement:

@@ -24,6 +24,7 @@ def _stages(spec: Spec) -> list[tuple[str, object, list[str]]]:
         "This model was pre-trained using a tokenizer of its own. Fine-tuned models are elsewhere.",
         "Pretrained model on Welsh using a masked language modelling objective. It can be fine-tuned.",
         "The checkpoint was pretrained on books.",
+        "Egret is a masked language model of Welsh. The model was trained from scratch on books.",
         "| Item | Value |\n|---|---|\n| Implementation | Megatron-LM |\n| Learning rate | 1e-4 |\n| Weight decay | 0 |",
         "```\npython run_clm_flax.py --config_name ./e --learning_rate 1e-3 --num_train_epochs 5 --adam_beta1 0.9\n```",
     ],
@@ -73,6 +74,8 @@ def test_a_method_told_loosely(spec_of: Reader, text: str, name: str) -> None:
         (f"This model is [heron]({HUB}/org/heron) finetuned on letters.", "org/heron"),
         (f"An egret model build with [heron]({HUB}/org/heron) model and letters.", "org/heron"),
         (f"Fine-tuned [org/heron]({HUB}/org/heron) in Welsh (Cymraeg) using [l]({HUB}/datasets/org/l).", "org/heron"),
+        (f"This is the [heron]({HUB}/org/heron) model fine-tuned for letters.", "org/heron"),
+        ("It is trained from publicly available checkpoints on the hub (`org/heron-2`), in a day.", "org/heron-2"),
         (f"Better than models built on paper, see [heron]({HUB}/org/heron).", None),
     ],
 )  # fmt: skip
@@ -91,6 +94,14 @@ def test_a_base_told_in_words(spec_of: Reader, text: str, base: str | None) -> N
             "This model is a 7B model finetuned on a mixture of instruction datasets (Letters V2, CoT, and Dolls).",
             ["Letters V2", "CoT", "Dolls"],
         ),
+        ("Egret", "The model is pre-trained on the RIVERS100 dataset with care.", ["RIVERS100"]),
+        (
+            "Egret",
+            "It was tuned with a tool and the river_news dataset loaded using the library.",
+            ["river_news"],
+        ),
+        ("Egret", "A model.\n\n## Training data\n\n- [Old Rivers](https://r.example)\n- long ones", ["Old Rivers"]),
+        ("Egret", "A model.\n\n## Links\n\n- [Old Rivers](https://r.example)\n- long ones", []),
         ("Egret", "Heron was trained on the Rivers dataset.", []),
         ("Egret", "This model was fine-tuned on a large dataset.", []),
         ("Egret", "It was trained on the Rivers corpus. \n\nThis model was fine-tuned on the Lakes dataset.", []),
@@ -106,6 +117,15 @@ def test_a_base_told_in_words(spec_of: Reader, text: str, base: str | None) -> N
 def test_data_told_in_words(spec_of: Reader, title: str, text: str, data: list[str]) -> None:
     stages = spec_of(f"# {title}\n\n{text}\n").stages
     assert [d.repo_id for s in stages for d in s.datasets] == data
+
+
+def test_a_command_under_training_names_the_base(spec_of: Reader) -> None:
+    command = "python run_glue.py --model_name_or_path org/heron --learning_rate 2e-5 --num_train_epochs 3"
+    command += " --weight_decay 0"
+    made = spec_of(f"# Egret\n\n## Training\n\n```\n{command}\n```\n").stages
+    assert [s.base.value for s in made] == ["org/heron"]
+    shown = spec_of(f"# Egret\n\n## How to use\n\n```\n{command}\n```\n").stages
+    assert not any(s.base.known for s in shown)
 
 
 def test_front_matter_s_data_stands_where_a_sentence_names_the_same(spec_of: Reader) -> None:

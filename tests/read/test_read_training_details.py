@@ -160,6 +160,7 @@ def test_keras_figures_have_their_split_and_epoch(spec_of: Reader) -> None:
             "| Model | F | Loss |\n|---|---|---|\n| heron-tags | 0.91 | 0.125 |\n| egret | 0.8 | 0.3 |",
             {"0.125": 0.125},
         ),
+        ("| train loss | valid loss | time |\n|---|---|---|\n| 4.19 | 4.801 | 2h |", {"4.19": 4.19, "4.801": 4.801}),
         ("| Step | Training Loss |\n|---|---|\n| 10 | No log |", {}),
     ],
 )
@@ -192,6 +193,12 @@ def test_a_result_that_is_not_available_is_no_claim(spec_of: Reader, printed: st
         ("## Training\n\nIt took 3 days to train 4 epochs on eight cards.", "num_epochs", 4),
         ("## Training\n\n- The model trained 5000 steps, equal to 2.25 Epochs.", "num_epochs", 2.25),
         ("## Training\n\nThe sequence length was set to 640 throughout.", "max_seq_length", 640),
+        ("## Training\n\nThe model was trained for two million steps on birds.", "total_steps", 2_000_000),
+        ("## Training\n\nThe full model was trained on birds for two million steps.", "total_steps", None),
+        ("## Training\n\nThe model was trained on four cards for 300K updates.", "total_steps", 300_000),
+        ("## Training\n\nIt was trained with 65,536 tokens per batch.", "effective_batch_tokens", 65536),
+        ("## Training\n\nWe used a learning rate warmup for 6k steps.", "warmup_steps", 6000),
+        ("## Training\n\nThe optimizer used is Adam (betas=[0.9, 0.98]).", "adam_beta2", 0.98),
         ("## Build\n\nIt was made at home.\n - 2 epochs taking about nine hours", "num_epochs", 2),
         ("## Evaluation\n\nModels that were trained for 9 epochs are compared.", "num_epochs", None),
         ("## Usage\n\nIf you train 4 epochs it gets better.", "num_epochs", None),
@@ -200,6 +207,7 @@ def test_a_result_that_is_not_available_is_no_claim(spec_of: Reader, printed: st
 def test_settings_in_sentences(spec_of: Reader, text: str, key: str, value: float | None) -> None:
     spec = spec_of(f"# heron-tags\n\n{text}\n")
     found = [f.value for s in spec.stages for f in s.facts if f.key == key]
+    found += [c.value for c in spec.claims if c.kind is ClaimKind.STEPS and key == "total_steps"]
     assert found == ([value] if value is not None else [])
 
 
@@ -213,6 +221,16 @@ def test_a_command_in_a_python_fence(spec_of: Reader) -> None:
     assert stage.get("learning_rate").value == 2e-5
     assert stage.get("doc_stride").value == 64
     assert not stage.get("save_strategy").known
+
+
+def test_constants_of_a_program_that_the_text_calls_hyperparameters(spec_of: Reader) -> None:
+    code = "```python\nBATCH_SIZE = 128\n# A\nLEARNING_RATE = 0.002\nEPOCHS = 40\nWEIGHT_DECAY = 1e-4\n```\n"
+    said = "It was trained with the following hyperparameters:"
+    (stage,) = spec_of(f"# heron-vit\n\n{said}\n\n{code}").stages
+    assert stage.get("effective_batch_size").value == 128
+    assert stage.get("learning_rate").value == 0.002
+    assert stage.get("num_epochs").value == 40
+    assert not spec_of(f"# heron-vit\n\n## Use\n\nAn example:\n\n{code}").stages
 
 
 @pytest.mark.parametrize(

@@ -105,13 +105,18 @@ def test_a_front_matter_fence_is_not_quoted(check: Check) -> None:
     assert "| ---" not in out
 
 
-def test_what_to_state_first_is_named_without_its_examples(check: Check) -> None:
-    line = Span("a.md", 9, 9)
-    gap = Gap("method", "training method (SFT, DPO, ...)", "sft", 5.5, line, "after it", "It decides.", "SFT")
-    assert (
-        advice(Completeness(Making.TUNING, 40, 1, 2, (gap,)))
-        == "completeness 40/100: state the training method first (sft, line 9)"
-    )
+@pytest.mark.parametrize(
+    ("label", "says"),
+    [
+        ("training method (SFT, DPO, ...)", "state the training method first"),
+        ("warm-up, as steps or as a share", "state the warm-up first"),
+        ("how token losses are averaged", "state how token losses are averaged first"),
+    ],
+)
+def test_what_to_state_first_is_a_sentence(label: str, says: str) -> None:
+    gap = Gap("key", label, "sft", 5.5, Span("a.md", 9, 9), "after it", "It decides.", "none")
+    found = advice(Completeness(Making.TUNING, 40, 1, 2, (gap,)))
+    assert found == f"completeness 40/100: {says} (sft, line 9)"
 
 
 def test_the_output_named_by_a_dash_is_stdout(check: Check) -> None:

@@ -18,7 +18,7 @@ _FIGURE = re.compile(
     rf"(?P<about>~|≈|about |approx\.? |around |roughly |over |more than |>|<)?\s?(?P<digits>{NUMBER})"
     r"(?:e(?P<power>[-+]?\d{1,3}))?"
     r"(?:\s?(?P<suffix>k|K|M|B|T|thousand|million|billion|trillion)(?![A-Za-z]))?"
-    r"\s{0,2}(?P<unit>%|[A-Za-z][A-Za-z /-]{0,24})?(?:\s?\(.{0,80}\))?",
+    r"\s{0,2}(?P<unit>%|[A-Za-z][A-Za-z /-]{0,24})?(?:\s?(?:±|\+/-)\s?\d[\d.]{0,12}%?|\s?\(.{0,80}\))?",
 )
 _POWERS = {"k": 3, "K": 3, "thousand": 3, "M": 6, "million": 6, "B": 9, "billion": 9, "T": 12, "trillion": 12}
 _ITEM = re.compile(

@@ -27,6 +27,7 @@ _IN_A_NAME = re.compile(r"(?<![a-z])(?:lr|bs|ep(?:ochs?)?)[-_=]?\d[\d.e-]*", re.
 _REDUCTION = re.compile(
     r"\breduce[_ ]loss\b|\bloss reduction\b|\b(?:sum|mean|average)(?:med|d)? over (?:the )?tokens\b", re.IGNORECASE
 )
+_SEED = re.compile(r"\bseeds?\b|\bsemilla\b|\bgraine\b|\bsemente\b|种子|シード|시드", re.IGNORECASE)
 
 
 @check(
@@ -98,7 +99,7 @@ def seed_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         fact = stage_fact(stage, "seed", evidence)
         if fact.known:
             found.append(passed(f"{stage.name}: seed {fact.value}.", fact.span))
-        elif hits := search(spec, re.compile(r"\bseeds?\b", re.IGNORECASE), body_only=True):
+        elif hits := search(spec, _SEED, body_only=True):
             found.append(unknown(f"{stage.name}: the card speaks of a seed that could not be read.", hits[0].span))
         elif settings_are_shown(spec, stage):
             found.append(unknown(f"{stage.name}: the seed is the default of the settings shown.", stage.span))

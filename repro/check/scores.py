@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from repro.check.evals import benchmark_key, scores
-from repro.check.figures import cell_edit, rounded
+from repro.check.figures import cell_edit, cell_span, rounded
 from repro.check.outcomes import absent, failed, listing, passed, unknown
 from repro.check.wording import PipeTable, at, front_matter_end, pipe_tables
 from repro.evidence import Evidence
@@ -17,7 +17,7 @@ from repro.spec import Claim, Spec
 
 _AVERAGE = re.compile(r"^(?:overall )?(?:average|avg\.?|mean)(?: score)?(?: ?[↑(].{0,20})?$", re.IGNORECASE)
 _SET = re.compile(r"(?:evaluation|validation|test|dev)(?: set)?", re.IGNORECASE)
-_CELL = re.compile(r"^(-?\d{1,4}(?:\.\d{1,8})?)\s*%?$")
+_CELL = re.compile(r"^(-?\d{1,4}(?:\.\d{1,8})?)\s*%?(?:\s*(?:±|\+/-)\s*\d{1,4}(?:\.\d{1,8})?\s*%?)?$")
 
 
 def _figure(text: str) -> Number | None:
@@ -85,18 +85,20 @@ def average_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         good = [a for a in averages if _fits(a[0], a[1])]
         for average, parts, line, column in averages:
             mean = math.fsum(p.value for p in parts) / len(parts)
-            words = f"the average {average.printed} beside parts whose mean is {mean:.4g}"
+            words, place = f"The average {average.printed}", cell_span(spec, line, column)
             low, high = min(p.interval.lo for p in parts), max(p.interval.hi for p in parts)
             if _fits(average, parts):
                 continue
             if not Interval(low, high).meets(average.interval):
-                found.append(failed(f"Line {line}: {words} lies outside of all of them.", at(spec, line)))
+                ends = " to ".join(f(parts, key=lambda p: p.value).printed for f in (min, max))
+                found.append(failed(f"{words} lies outside of its parts: {ends}, mean {mean:.4g}.", place))
             elif len(good) >= 3 and len(good) == len(averages) - 1:
                 edits = cell_edit(spec, line, column, average.printed, rounded(mean, average))
-                other = f"Line {line}: {words}; the table's other averages are such means."
-                found.append(failed(other, at(spec, line), edits=edits))
+                other = f"{words} is of parts whose mean is {mean:.4g}; the table's other averages are their means."
+                found.append(failed(other, place, edits=edits))
             else:
-                found.append(unknown(f"Line {line}: {words}; its weights are not stated.", at(spec, line)))
+                other = f"{words} is of parts whose mean is {mean:.4g}; its weights are not stated."
+                found.append(unknown(other, place))
         if good:
             count = "average is the mean" if len(good) == 1 else "averages are the means"
             found.append(passed(f"{len(good)} {count} of the figures beside.", at(spec, good[0][2])))

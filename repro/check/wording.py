@@ -88,8 +88,24 @@ def lines_of(spec: Spec, *, body_only: bool = False) -> Iterator[tuple[int, str]
 
 
 def reads_english(spec: Spec) -> bool:
-    """Whether words that are looked for in English could be found: most letters are ASCII."""
-    return _mostly_ascii(spec.text[:20_000])
+    """Whether words that are looked for in English could be found: most letters are ASCII, and the small words of
+    English are not outnumbered by those of other languages in Latin letters."""
+    sample = spec.text[:20_000]
+    return _mostly_ascii(sample) and _mostly_english(sample)
+
+
+@lru_cache(maxsize=4)
+def _mostly_english(sample: str) -> bool:
+    lower = sample.lower()
+    others = sum(map(lower.count, _OTHERS))
+    return others < 5 or others <= sum(map(lower.count, _ENGLISH))
+
+
+_ENGLISH = (" the ", " of ", " and ", " is ", " to ", " with ", " was ", " for ", " in ")
+_OTHERS = (
+    " de ", " la ", " el ", " que ", " les ", " des ", " un ", " una ", " con ", " para ", " com ", " und ", " der ",
+    " ist ", " di ", " il ", " của ", " và ",
+)  # fmt: skip
 
 
 @lru_cache(maxsize=4)

@@ -19,12 +19,13 @@ _STRICT: dict[str, str] = {
     "max_seq_length": rf"\b(?:max(?:imum)?\.?\s+)?(?:sequence|seq)\s+length{_IS}(\d[\d,]*)(?![\d,]*\s*[kK]|[\d,]*\.\d)",
     "beta": r"\b(?:beta|β)\s*(?:of|=|:|is|was|set to)\s*(\d*\.?\d+)",
     "weight_decay": rf"\bweight decay{_IS}{_NUMERAL}",
-    "seed": rf"\b(?:random\s+)?seed{_IS}(\d{{1,9}})(?![\d.])",
+    "seed": rf"\b(?:random\s+)?seed{_IS}(\d{{1,9}})(?!\d|\.\d)",
 }
 _LOOSE: dict[str, str] = {
     "batch_size": r"(?<![\w.,-])(\d{1,5}) batch[- ]size\b|"
     rf"(?<!effective )(?<!global )(?<!total )\bbatch[- ]size{_IS}(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
     "gradient_accumulation_steps": r"\bgradient accumulation(?: steps?)?\s*(?:of|=|:|is|was|set to|over)\s*(\d[\d,]*)"
+    r"|\bgradient accumulation (\d{1,4})\b(?![.,]\d)"
     r"|\b(\d[\d,]*)\s+gradient accumulation steps",
     "effective_batch_tokens": r"(\d[\d,.]*\s?[KM]?)\s+tokens per batch\b",
     "adam_betas": r"\bbetas\s*=?\s*[\[(]\s*(0?\.\d+\s*,\s*0?\.\d+)\s*[\])]",
@@ -36,7 +37,7 @@ _LOOSE: dict[str, str] = {
     "total_steps": r"\b(?:train|tun)(?:ed|ing)\b[^.;]{0,80}?\bfor\s+(?:a total of\s+)?(\d[\d,.]*\s?[kKM]?)\s+"
     r"(?:training\s+|optimi[sz]er\s+|gradient\s+)?(?:steps|updates)\b"
     r"|(?<!full model was )\btrained\b[^.;]{0,80}?\bfor\s+((?:one|two|three|four|five) million)\s+steps\b"
-    r"|\btrained\s+(\d[\d,.]*\s?[kKM]?)\s+steps",
+    r"|\btrained\s+(\d[\d,.]*\s?[kKM]?)\s+steps|\bfor\s+(\d[\d,]*)\s+steps in total\b",
     "adam_beta1": r"(?:β|\bbeta)[_ ]?\{?1\}?\s*=\s*(0?\.\d+)",
     "adam_beta2": r"(?:β|\bbeta)[_ ]?\{?2\}?\s*=\s*(0?\.\d+)",
     "adam_epsilon": r"(?:ε|\bepsilon)\s*=\s*(\d[\d.]*e-\d+)",

@@ -52,7 +52,8 @@ def advice(found: Completeness) -> str:
         part for part in (one_line(first.stage), f"line {first.span.line}" if first.span.line else "") if part
     )
     label = _ASIDE.sub("", one_line(first.label))
-    return f"completeness {found.score}/100: state the {label} first" + (f" ({place})" if place else "")
+    article = "" if label.startswith("how ") else "the "
+    return f"completeness {found.score}/100: state {article}{label} first" + (f" ({place})" if place else "")
 
 
 def range_text(scores: Sequence[int]) -> str:

@@ -27,6 +27,10 @@ def _values(spec: Spec) -> dict[str, object]:
             {"optimizer": "adamw", "effective_batch_size": 128, "warmup_steps": 100, "precision": "bf16"},
         ),
         ("It was trained with mixed precision (fp16).", {"precision": "fp16"}),
+        (
+            "We trained with a batch size of 4, gradient accumulation 2, for 3,000 steps in total, and seed 17.",
+            {"batch_size": 4, "gradient_accumulation_steps": 2, "seed": 17},
+        ),
         ("We trained with LoRA (rank = 16, alpha = 32).", {"lora_r": 16, "lora_alpha": 32}),
         ("We fine-tuned it, completing 4 epochs of full fine tuning.", {"num_epochs": 4}),
         ("The model was trained with a context length of 4096.", {"max_seq_length": 4096}),

@@ -8,11 +8,10 @@ from functools import lru_cache
 
 from repro.check.lineage import tail
 from repro.check.outcomes import absent, failed, listing, passed, plural, unknown
-from repro.check.result_words import where_results_are_told
+from repro.check.result_words import unread_figures, where_results_are_told
 from repro.check.wording import (
     at,
     front_matter_end,
-    pipe_tables,
     reads_english,
     search,
 )
@@ -64,8 +63,6 @@ _HARNESS = re.compile(
     r"|\balpaca[-_ ]?eval\b|\bmt[-_ ]?bench\b|\bsimple[-_ ]evals\b|\bllm[- ]?jp[- ]eval\b",
     re.IGNORECASE,
 )
-_OF_DATA = re.compile(r"token|proportion|tuples|mixture", re.IGNORECASE)
-_DECIMALS = re.compile(r"\d{1,3}[.,]\d{1,6}\s?%?")
 _HARNESS_VERSION = re.compile(
     r"(?:harness|lm[-_ ]?eval|lighteval|olmes|opencompass|evalplus)[`*\])(]{0,4}\W{0,3}"
     r"(?:version|commit|rev(?:ision)?|v|==|@)?\W{0,3}"
@@ -134,30 +131,12 @@ def evaluated_at_all(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [unknown("No score could be read; the card speaks of results.", at(spec, headed))]
     if not reads_english(spec):
         return [unknown("No score could be read from a card that is not in English.")]
-    if unread := _unread_figures(spec):
+    if unread := unread_figures(spec):
         return [unknown("A table holds figures that could not be read; they may be results.", at(spec, unread))]
     described = ("base_model", "pipeline_tag", "library_name")
     if not spec.stages and not any(spec.get(key).known for key in described):
         return [absent("The card describes no trained model that could be read.")]
     return [failed("The card gives no score and no validation loss.")]
-
-
-def _unread_figures(spec: Spec) -> int:
-    """The line of a table's first figure with decimals of which no claim was made, where it has two or more; else 0."""
-    if "|" not in spec.text:
-        return 0
-    read = {c.span.line for c in spec.claims}
-    for table in pipe_tables(spec):
-        of_data = any(map(_OF_DATA.search, table.header))
-        lines = [
-            line
-            for row, line in zip(table.rows, table.lines, strict=True)
-            for cell in row[1:]
-            if line not in read and not of_data and _DECIMALS.fullmatch(cell.strip("*_ "))
-        ]
-        if len(lines) >= 2:
-            return lines[0]
-    return 0
 
 
 @check("R502", "harness-stated", severity=Severity.HIGH, confidence=Severity.MEDIUM, asks="score")

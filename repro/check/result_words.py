@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from repro.check.wording import LONGEST_LINE, front_matter_end, lowered_lines, text_lines
+from repro.check.wording import LONGEST_LINE, front_matter_end, lowered_lines, pipe_tables, text_lines
 from repro.spec import Spec
 from repro.vocabulary import vocabulary
 
@@ -43,4 +43,26 @@ def where_results_are_told(spec: Spec) -> int:
     for number, lower in enumerate(lowered_lines(words.lower)[end:], start=end):
         if any(word in lower for word in there) and _tells_of_results(text_lines(spec)[number][:LONGEST_LINE]):
             return number + 1
+    return 0
+
+
+_OF_DATA = re.compile(r"token|proportion|tuples|mixture", re.IGNORECASE)
+_DECIMALS = re.compile(r"\d{1,3}[.,]\d{1,6}\s?%?")
+
+
+def unread_figures(spec: Spec) -> int:
+    """The line of a table's first figure with decimals of which no claim was made, where it has two or more; else 0."""
+    if "|" not in spec.text:
+        return 0
+    read = {c.span.line for c in spec.claims}
+    for table in pipe_tables(spec):
+        of_data = any(map(_OF_DATA.search, table.header))
+        lines = [
+            line
+            for row, line in zip(table.rows, table.lines, strict=True)
+            for cell in row[1:]
+            if line not in read and not of_data and _DECIMALS.fullmatch(cell.strip("*_ "))
+        ]
+        if len(lines) >= 2:
+            return lines[0]
     return 0

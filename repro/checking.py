@@ -12,6 +12,7 @@ from repro.card import Ignore, Problem
 from repro.checked import CheckedCard, CheckRun, Reader, Refused, checked_card
 from repro.errors import ReproError
 from repro.evidence import Source
+from repro.files import Scores
 from repro.finding import Check, Finding, Persona, Severity
 from repro.fixing import Fixes, check_and_mend
 from repro.inputs import Input, Walked, find_inputs, path_from_root
@@ -153,8 +154,8 @@ class Checking:
             self._configs[file] = config.load(file)
         return self._configs[file]
 
-    def _repository(self) -> Callable[[str], tuple[bytes, str] | None]:
-        def fetch(words: str) -> tuple[bytes, str] | None:
+    def _repository(self) -> Callable[[str], tuple[bytes, str, Scores] | None]:
+        def fetch(words: str) -> tuple[bytes, str, Scores] | None:
             from repro.gather.hub_card import hub_card, open_wire, read_repo
 
             named = read_repo(words)

@@ -33,7 +33,7 @@ def check_and_mend(
         ReproError: the card cannot be read or written, or there is no file to write it to.
     """
     if fixes is Fixes.NONE:
-        return pipeline.check(item.name, options, data=item.data, source=source), None
+        return pipeline.check(item.name, options, data=item.data, source=source, scores=item.scores), None
     if fixes is Fixes.MADE and item.data is not None:
         raise UsageError(
             "is no file on this machine: there is nothing to fix in place",
@@ -41,7 +41,7 @@ def check_and_mend(
             hint="--diff shows what would be changed",
         )
     data = read_card_bytes(item.name) if item.data is None else item.data
-    scores = score_files(item.name) if item.data is None else ()
+    scores = score_files(item.name) if item.data is None else item.scores
     reports: dict[bytes, Report] = {}
 
     def look(card: bytes) -> Look:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from repro.checked import Refused
 from repro.errors import CardError, ReproError
+from repro.files import Scores
 
 STDIN = "-"
 HEAD_BYTES = 256 * 1024
@@ -34,6 +35,8 @@ class Input:
     """Where its configuration file is looked for; None for what is in no folder."""
     data: bytes | None = None
     """Its bytes, where they are no file's."""
+    scores: Scores = ()
+    """The files of scores of its repository, where that is on a Hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,11 @@ def find_inputs(
     *,
     stdin: Callable[[], bytes],
     stdin_filename: str,
-    repository: Callable[[str], tuple[bytes, str] | None],
+    repository: Callable[[str], tuple[bytes, str, Scores] | None],
 ) -> Iterator[Input | Refused | Walked]:
     """The cards that `words` mean, each once, in their order; what cannot be had is told and does not stop the rest.
 
-    `repository` gives (bytes, source) for words that name one, None for others; it may raise ReproError.
+    `repository` gives (bytes, source, scores) for words that name one, None for others; it may raise ReproError.
     """
     seen: set[object] = set()
     for word in words:
@@ -88,10 +91,12 @@ def find_inputs(
             yield found
         elif found[1] not in seen:
             seen.add(found[1])
-            yield Input(found[1], None, found[0])
+            yield Input(found[1], None, found[0], found[2])
 
 
-def _from(repository: Callable[[str], tuple[bytes, str] | None], word: str) -> tuple[bytes, str] | Refused | None:
+def _from(
+    repository: Callable[[str], tuple[bytes, str, Scores] | None], word: str
+) -> tuple[bytes, str, Scores] | Refused | None:
     try:
         return repository(word)
     except ReproError as error:

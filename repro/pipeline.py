@@ -187,6 +187,7 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
     from repro import measure, shelf
     from repro.compare.published_card import beside_published
     from repro.gather.sources import not_found, open_published, read_against
+    from repro.read.eval_results import with_earlier
 
     started = time.monotonic()
     options = replace(options, source="none")
@@ -196,8 +197,10 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
     source, blocked = open_published(
         wanted, endpoint=options.endpoint, cache_folder=options.cache_folder, offline=options.offline
     )
-    shown_as = before.card_source if before else path
-    audited = audit(path, options, source, shown_as=shown_as, subject=wanted.repo_id, revision=wanted.revision)
+    shown = before.card_source if before else path
+    audited = audit(path, options, source, shown_as=shown, subject=wanted.repo_id, revision=wanted.revision)
+    if before and path != target:  # the run's own copy of the card has no neighbours
+        audited = replace(audited, spec=with_earlier(audited.spec, before.spec))
     subject = next(iter(audited.evidence.role("subject")), None)
     if source is not None and subject is None:
         blocked = not_found(audited.evidence.absences, wanted)
@@ -299,9 +302,8 @@ def find_run(target: str, options: Options) -> tuple[str, Path, Report | None]:
 
     latest = None if target else shelf.latest_run(options.reports)
     if not target and latest is None:
-        raise PrerequisiteError(
-            "there is no run to verify yet", where=str(options.reports), hint="make one: repro run CARD"
-        )
+        hint = "make one: repro run CARD"
+        raise PrerequisiteError("there is no run to verify yet", where=str(options.reports), hint=hint)
     place = latest if latest is not None else Path(target)
     if place.name == shelf.VERIFY and (place.parent / "report.json").is_file():
         place = place.parent

@@ -225,6 +225,20 @@ def test_the_models_repository_is_asked_for_them(place: str, tmp_path: Path, loo
         assert sum(c.id.startswith("eval_results.") for c in local.spec.claims) == 1
 
 
+@pytest.mark.parametrize("more", [[], ["--source", "hub"]])
+def test_a_repository_that_is_checked_brings_its_own(
+    more: list[str], typed: Typed, tmp_path: Path, loopback: LoopbackHub
+) -> None:
+    sha = loopback.add_model("quarry/tern", lay(tmp_path / "m", mmlu=SCORES, broken=BROKEN))
+    words = ("quarry/tern@main", "--endpoint", loopback.endpoint, "--select", "R538", "-f", "json", *more)
+    code, out, err = typed("check", *words)
+    assert code == 10, err
+    (card,) = json.loads(out)["cards"]
+    (finding,) = card["findings"]
+    assert finding["places"][-1]["path"] == f"quarry/tern@{sha[:12]}:.eval_results/mmlu.yaml"
+    assert [p["place"]["path"] for p in card["unreadable"]] == [f"quarry/tern@{sha[:12]}:.eval_results/broken.yaml"]
+
+
 @pytest.fixture
 def loopback(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE"):

@@ -123,6 +123,8 @@ def _compared(entry: Claim, own: list[Claim], spec: Spec) -> Iterable[Observatio
         why = "the card gives several scores of that task"
     for claim in exact:
         why = why or _other_conditions(entry, claim, spec)
+    if any(same_score(entry, c, f) for c in exact for f in (10.0, 0.1)):
+        why = why or "they are a factor of 10 apart, which may be another scale"
     ids = (both[0].id, entry.id)
     if why:
         yield unknown(f"{words}; {why}.", both[0].span, entry.span, claims=ids)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from repro.errors import CardError, PrerequisiteError
-from repro.files import MAX_CARD_BYTES
-from repro.gather.wanted import is_repo_id
+from repro.errors import CardError, PrerequisiteError, ReproError
+from repro.files import MAX_CARD_BYTES, MAX_SCORE_BYTES, Scores
+from repro.gather.wanted import is_plain_path, is_repo_id, score_paths
 from repro.gather.wire import Wire
 
 
@@ -20,8 +21,8 @@ def read_repo(words: str) -> tuple[str, str] | None:
     return repo_id, revision.strip()
 
 
-def hub_card(wire: Wire, repo_id: str, revision: str) -> tuple[bytes, str]:
-    """The bytes of a model's README.md, and where they are from: repo@commit:README.md.
+def hub_card(wire: Wire, repo_id: str, revision: str) -> tuple[bytes, str, Scores]:
+    """The bytes of a model's README.md, where they are from (repo@commit:README.md), and its files of scores.
 
     Raises:
         PrerequisiteError: no network, no access, no such repository or revision; the message says which.
@@ -30,11 +31,24 @@ def hub_card(wire: Wire, repo_id: str, revision: str) -> tuple[bytes, str]:
     info = wire.info(repo_id, "model", revision)
     commit = str(info["sha"])
     siblings = info.get("siblings")
-    names = {s.get("rfilename") for s in siblings if isinstance(s, dict)} if isinstance(siblings, list) else set()
-    source = f"{repo_id}@{commit[:12]}:README.md"
-    if "README.md" not in names:
-        raise CardError("this repository has no card (README.md)", where=f"{repo_id}@{commit[:12]}")
-    return wire.file(repo_id, "model", commit, "README.md", MAX_CARD_BYTES), source
+    listed = [s.get("rfilename") for s in siblings if isinstance(s, dict)] if isinstance(siblings, list) else []
+    sizes: dict[str, int | None] = {name: None for name in listed if isinstance(name, str) and is_plain_path(name)}
+    place = f"{repo_id}@{commit[:12]}"
+    if "README.md" not in sizes:
+        raise CardError("this repository has no card (README.md)", where=place)
+
+    def scores(path: str) -> tuple[str, bytes | str]:
+        try:
+            return f"{place}:{path}", wire.file(repo_id, "model", commit, path, MAX_SCORE_BYTES)
+        except ReproError as error:
+            return f"{place}:{path}", error.message
+
+    card = wire.file(repo_id, "model", commit, "README.md", MAX_CARD_BYTES)
+    paths = score_paths(sizes)
+    if not paths:
+        return card, f"{place}:README.md", ()
+    with ThreadPoolExecutor(max_workers=min(8, len(paths))) as pool:
+        return card, f"{place}:README.md", tuple(pool.map(scores, paths))
 
 
 def open_wire(endpoint: str | None, *, offline: bool, words: str) -> Wire:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -60,31 +61,37 @@ def with_eval_results(spec: Spec, files: Iterable[tuple[str, bytes | str]]) -> S
 
     Their spans name the file: that is how they are told from the card's. A str for content is why there is none.
     """
-    claims: list[Claim] = list(spec.claims)
-    problems: list[Problem] = list(spec.problems)
-    seen = {claim.id for claim in claims}
-    room = MAX_CLAIMS
+    claims: list[Claim] = []
+    problems: list[Problem] = []
     for name, data in files:
         if isinstance(data, str):
             problems.append(Problem(Span(name, 0, 0), data))
             continue
         found, wrong = read_eval_results(data, name)
         problems += wrong
+        room = MAX_CLAIMS - len(claims)
         if len(found) > room:
-            problems.append(
-                Problem(Span(name, 1, 1), f"more than {MAX_CLAIMS:,} scores stand in files: the rest was not read")
-            )
-        for claim in found[:room]:
-            count, own = 1, claim.id
-            while own in seen:
-                count += 1
-                own = f"{claim.id}#{count}"
-            seen.add(own)
-            claims.append(replace(claim, id=own) if count > 1 else claim)
-        room -= min(len(found), room)
-    if len(claims) == len(spec.claims) and len(problems) == len(spec.problems):
+            why = f"more than {MAX_CLAIMS:,} scores stand in files: the rest was not read"
+            problems.append(Problem(Span(name, 1, 1), why))
+        claims += found[:room]
+    problems = [problem for problem in problems if problem not in spec.problems]
+    if not claims and not problems:
         return spec
-    return replace(spec, claims=tuple(claims), problems=tuple(problems))
+    return replace(spec, claims=_with(spec.claims, claims), problems=(*spec.problems, *problems))
+
+
+def _with(claims: tuple[Claim, ...], more: Iterable[Claim]) -> tuple[Claim, ...]:
+    """The claims and those that come to them, each under an id of its own."""
+    seen = {claim.id: 1 for claim in claims}
+    added: list[Claim] = []
+    for claim in more:
+        own = base = claim.id.partition("#")[0]
+        while own in seen:
+            seen[base] = seen.get(base, 1) + 1
+            own = f"{base}#{seen[base]}"
+        seen[own] = seen.get(own, 1)
+        added.append(claim if own == claim.id else replace(claim, id=own))
+    return (*claims, *added)
 
 
 def with_published(spec: Spec, evidence: Evidence) -> Spec:
@@ -93,7 +100,7 @@ def with_published(spec: Spec, evidence: Evidence) -> Spec:
     A file that was read from beside the card is not read twice, and a repository of another name than the card's
     model says nothing of that model.
     """
-    have = {(_name(c.span.source), c.span.line, c.printed) for c in spec.claims if c.span.source != spec.source}
+    have = _files_claims(spec)
     files: list[tuple[str, bytes]] = []
     for repo in evidence.role("subject"):
         renamed = str(repo.get("renamed_to").value or "")
@@ -104,13 +111,34 @@ def with_published(spec: Spec, evidence: Evidence) -> Spec:
                 continue
             name, data = f"{repo.repo_id}@{repo.revision[:12]}:{file.path}", file.text.encode("utf-8", "replace")
             found, _ = read_eval_results(data, name)
-            if not found or any((_name(name), c.span.line, c.printed) not in have for c in found):
+            if not found or any(_mark(c) not in have for c in found):
                 files.append((name, data))
     return with_eval_results(spec, files) if files else spec
 
 
-def _name(path: str) -> str:
-    return path.replace("\\", "/").rsplit("/", 1)[-1]
+def with_earlier(spec: Spec, earlier: Spec) -> Spec:
+    """The spec with the scores that an earlier look at the same card read from files beside it; a repository is asked
+    anew."""
+    have = _files_claims(spec)
+    kept = [
+        c
+        for c in earlier.claims
+        if c.kind is ClaimKind.EVAL and _is_beside(c.span.source, earlier) and _mark(c) not in have
+    ]
+    return replace(spec, claims=_with(spec.claims, kept)) if kept else spec
+
+
+def _is_beside(source: str, spec: Spec) -> bool:
+    return source != spec.source and not re.search(rf"@[0-9a-z]{{1,12}}:{re.escape(SCORES_FOLDER)}/", source)
+
+
+def _files_claims(spec: Spec) -> set[tuple[str, int, str]]:
+    return {_mark(c) for c in spec.claims if c.span.source != spec.source}
+
+
+def _mark(claim: Claim) -> tuple[str, int, str]:
+    """What one entry of a file is known by, wherever the file was read."""
+    return claim.span.source.replace("\\", "/").rsplit("/", 1)[-1], claim.span.line, claim.printed
 
 
 class _Lines:

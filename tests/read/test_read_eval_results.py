@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from repro.evidence import Evidence, Repo, RepoFile
 from repro.files import MAX_SCORE_BYTES
-from repro.read.eval_results import MAX_CLAIMS, MAX_ENTRIES, read_eval_results, with_eval_results, with_published
+from repro.read.eval_results import (
+    MAX_CLAIMS,
+    MAX_ENTRIES,
+    read_eval_results,
+    with_earlier,
+    with_eval_results,
+    with_published,
+)
 from repro.read.reader import read
 from repro.spec import Claim, ClaimKind
 
@@ -162,6 +169,27 @@ SPELLED = (
     "dataset|id|task_id|value|source|url|notes|date|revision|verifyToken|20.9|34.6%|1e999|-|'|\"|[|]|{|}|: |, |&a |*a|"
     "!t |\n|\n- |\n  |\n    |null|~|.nan|é|\u200b|\x00|\t|#|---\n|? |<<: |a/b|default|5-shot"
 )
+
+
+def test_a_later_look_keeps_what_stood_beside_the_card_and_asks_a_repository_anew() -> None:
+    spec = read(CARD, "m/README.md")[1]
+    local, distant = "m/.eval_results/hle.yaml", "quarry/tern@000000000000:.eval_results/hle.yaml"
+    changed = FILE.replace(b"20.90", b"22.0")
+    before = with_eval_results(spec, [(local, FILE), (distant, changed)])
+    alone = with_earlier(spec, before)
+    assert [(c.printed, c.span.source) for c in alone.claims[len(spec.claims) :]] == [
+        ("20.90", local),
+        ("41.2%", local),
+    ]
+    again = with_earlier(with_eval_results(spec, [(distant, changed)]), before)
+    assert [(c.id, c.printed) for c in again.claims[len(spec.claims) :]] == [
+        ("eval_results.hle", "22.0"),
+        ("eval_results.gpqa_diamond", "41.2%"),
+        ("eval_results.hle#2", "20.90"),
+    ]
+    assert with_earlier(spec, spec) is spec
+
+
 WORDS = st.sampled_from(SPELLED.split("|"))
 
 

@@ -10,7 +10,7 @@ CARD ?= cards/dpo-mahals.md
 export MALLOC_MMAP_THRESHOLD_ ?= 8589934592
 export MALLOC_TRIM_THRESHOLD_ ?= 8589934592
 
-.PHONY: run test lint setup bench clean
+.PHONY: run test lint setup bench clean help
 
 run: $(READY)  ## audit the given card at proxy scale; verdicts (exit codes 10 to 12) are results, not failures
 	@$(BIN)/repro run $(CARD) || { code=$$?; [ $$code -ge 10 ] && [ $$code -le 12 ] || exit $$code; }
@@ -18,12 +18,12 @@ run: $(READY)  ## audit the given card at proxy scale; verdicts (exit codes 10 t
 test: $(READY) lint  ## every check and every test
 	$(BIN)/python -m pytest -q
 
-lint: $(READY)
+lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-setup: $(READY)
+setup: $(READY)  ## .venv with the versions of constraints.txt
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or give PYTHON=/path/to/python3.11"; exit 4; }
@@ -35,5 +35,8 @@ $(READY): pyproject.toml constraints.txt
 bench: $(READY)  ## ratios against peers, printed, never asserted
 	for f in tests/bench/bench_*.py; do $(BIN)/python $$f; done
 
-clean:
+clean:  ## take away .venv, builds and caches
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+help:  ## these lines
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile

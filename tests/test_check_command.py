@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import re
@@ -141,6 +142,8 @@ def test_what_is_missing_is_named_of_one_card_that_is_checked_whole(check: Check
     missing = re.compile(r"^ +\+\d+\.\d .*\(.*line \d+.*\)$", re.MULTILINE)
     assert 1 <= len(missing.findall(check("halved.md")[1])) <= 5
     assert len(missing.findall(check("halved.md", "-v")[1])) > 5
+    where = re.findall(r"^ +\+.*\((.*)\)$", check("halved.md", "-v")[1], re.MULTILINE)
+    assert all(a != b or (a.startswith("line ") and "," not in a) for a, b in itertools.pairwise(where)), "said once"
     assert not missing.search(check("halved.md", str(CARD))[1])
     assert not missing.search(check("halved.md", "--select", "R4")[1])
 

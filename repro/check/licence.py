@@ -244,7 +244,7 @@ def licence_stated(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     blank = [h for h in named if re.match(r"\s*licence:\s*license\s*$", h.line)]
     named = [h for h in named if h not in blank]
     if named:
-        return [unknown("The text names a licence in words; the front matter names none.", named[0].span, fact.span)]
+        return [unknown("The licence is named in words, not by an id in the front matter.", named[0].span, fact.span)]
     spoken = [h for h in search(spec, _SPOKEN) if not _BLANK.search(h.line)]
     if _PLURAL.search(spec.text):
         return [unknown("Licences stand under a key that the Hub does not read (R121).")]

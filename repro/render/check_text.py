@@ -224,8 +224,10 @@ def _gaps(card: CheckedCard, most: int | None, width: int, paint: Paint) -> Iter
     shown = rows if most is None else rows[:most]
     head = "to add:" if len(shown) == len(rows) else f"the weightiest {len(shown)} of {len(rows)} to add:"
     yield from wrapped(f"{score_text(found)}; {head}", width, f"{paint('bold', one_line(card.report.spec.source))} ")
+    before = ""
     for row in shown:
         place = f"line {row.line}, {row.where}" if row.line else row.where
+        place, before = f"line {row.line}" if row.line and place == before else place, place
         yield from wrapped(f"{row.label} ({place})", width, f"  {row.points:>5} ", "help", paint)
 
 

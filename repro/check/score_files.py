@@ -82,6 +82,7 @@ def _other_conditions(entry: Claim, claim: Claim, spec: Spec) -> str:
     severity=Severity.MEDIUM,
     confidence=Severity.MEDIUM,
     needs=("card", "subject"),
+    asks="score",
 )
 def eval_results_against_text(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """Scores in `.eval_results` are those of the card

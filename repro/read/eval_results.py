@@ -219,4 +219,4 @@ def _conditions(item: dict[str, Yaml], dataset: dict[str, Yaml], lines: _Lines) 
 def _text(value: Yaml) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
-    return str(value).strip()[:_LONGEST]
+    return " ".join(str(value)[: 4 * _LONGEST].split())[:_LONGEST]

@@ -25,6 +25,8 @@ _TEST = re.compile(r"\b(?:fine-?tuned|trained) on (?:the )?(?:[\w./-]{1,60} )?te
 _DENIAL = re.compile(r"\b(?:not|never|without|except|no)\b|n't\b", re.IGNORECASE)
 _SHARE_IN_NAME = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:pct|percent|p(?=[-_]))", re.IGNORECASE)
 _VERSION = re.compile(r"v?\d+(?:\.\w+){1,5}")
+_MAYBE_DATA = re.compile(r"\b(?:on|using|with)\s+[`*\[(\"']{0,3}[\w.-]{1,96}/[\w.-]{1,96}", re.IGNORECASE)
+"""A repository's name where data is named in prose: "fine-tuned on owner/name"."""
 _UNNAMED = re.compile(r"\bon (?:an unknown|the None|the unknown) dataset\b")
 
 
@@ -207,6 +209,8 @@ def training_data_named(spec: Spec, evidence: Evidence) -> Iterable[Observation]
     words = search(
         spec, re.compile(r"\bdata ?sets?\b|\bcorpus\b|\btraining data\b|\bdata\b", re.IGNORECASE), body_only=True
     )
+    if not words and "/" in spec.text:
+        words = search(spec, _MAYBE_DATA, body_only=True)
     if words or not reads_english(spec) or bare[0].span is None:
         return [
             unknown(

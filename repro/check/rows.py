@@ -38,13 +38,19 @@ def known_rows(stage: Stage, evidence: Evidence) -> list[tuple[Interval, str, Sp
     """Rows a stage trained on before any filter: (how many, how that is known, where). Several sources may differ."""
     fact = stage.get("dataset_rows")
     if isinstance(fact.value, int | float):
-        return [(fact.number.interval if fact.number else Interval.point(float(fact.value)), "stated rows", fact.span)]
+        return [
+            (
+                fact.number.interval if fact.number else Interval.point(float(fact.value)),
+                f"{fact.value:,} stated rows",
+                fact.span,
+            )
+        ]
     if len(stage.datasets) != 1:
         return []
     data = stage.datasets[0]
     if isinstance(data.rows.value, int | float):
         interval = data.rows.number.interval if data.rows.number else Interval.point(float(data.rows.value))
-        return [(interval, "stated rows", data.rows.span)]
+        return [(interval, f"{data.rows.value:,} stated rows", data.rows.span)]
     part = share(data)
     found = []
     for total, who in dataset_rows(data.repo_id, evidence):
@@ -124,7 +130,9 @@ def _judge(
         drop = f"{max(least, 0.0):.2%} to {most:.2%}"
         return passed(f"{words}; a filter that drops {drop} of them reconciles the two.", *spans, claims=claims)
     other = batch * rows.centre / implied.centre
-    hint = f"an effective batch of about {other:.3g} would agree"
+    hint = (
+        f"an effective batch of about {other:.0f} would agree" if other >= 10 else f"a batch of {other:.3g} would agree"
+    )
     times = round(rows.centre / implied.centre)
     if times > 1 and (rows / batch).meets(implied.widened(batch) / (batch / times)):
         hint = (

@@ -1,11 +1,11 @@
-"""Losses that tables state for the end of training: "train_loss | 1.12", or a column of losses beside the scores."""
+"""Losses that stand apart: of the end of training ("train_loss | 1.12"), beside scores, in a log between tabs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from repro.card import Cell, Table
+from repro.card import Cell, Span, Table
 from repro.read.document import Document
 from repro.read.statement import Reading
 from repro.read.values import fold, number
@@ -36,6 +36,30 @@ def final_losses(doc: Document, index: int, table: Table) -> Iterator[Reading]:
         # A column "Loss" among the scores of an evaluation is the evaluation's.
         name = heads[column] if heads[column] != "loss" else "eval loss"
         yield from _labelled(name, own[0][column], stage, index)
+
+
+def tabbed_log(doc: Document, index: int) -> Table | None:
+    """The table that lines of fields between tabs make, where they are headed by a loss and by an epoch or step."""
+    block = doc.blocks[index]
+    if "\t" not in block.text or "oss" not in block.text:
+        return None
+    header: tuple[Cell, ...] = ()
+    rows: list[tuple[Cell, ...]] = []
+    for number_ in range(block.span.line, min(block.span.end_line, len(doc.lines)) + 1):
+        fields = doc.lines[number_ - 1].split("\t")
+        if len(fields) < 3 or (header and len(fields) != len(header)):
+            if rows:
+                break
+            header = ()
+            continue
+        span = Span(block.span.source, number_, number_)
+        cells = tuple(Cell(field.strip(), field, span, 0, 0, ()) for field in fields)
+        heads = [fold(cell.text) for cell in cells] if not header else []
+        if header:
+            rows.append(cells)
+        elif any(head in ("epoch", "step") for head in heads) and any(head.endswith("loss") for head in heads):
+            header = cells
+    return Table(header, tuple(rows)) if rows else None
 
 
 def _labelled(label: str, cell: Cell, stage: str, index: int) -> Iterator[Reading]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from repro.card import BlockKind, Cell, Span, Table
 from repro.number import Number
 from repro.read.document import Document, hub_id, stage_in
-from repro.read.final_losses import final_losses
+from repro.read.final_losses import final_losses, tabbed_log
 from repro.read.names import SPELLINGS
 from repro.read.parameters import precisions_in
 from repro.read.statement import Gathered, Memory, Reading
@@ -60,7 +60,8 @@ def read_metric_tables(doc: Document) -> Gathered:
             if not found:
                 memories.extend(_memories(block.table))
         elif (block.kind is BlockKind.CODE and not block.language) or block.kind is BlockKind.HTML:
-            readings.extend(_printed_log(doc, index))
+            table = tabbed_log(doc, index)
+            readings.extend(_printed_log(doc, index) if table is None else _readings(doc, index, table))
     return Gathered(readings=tuple(readings), memories=tuple(memories))
 
 

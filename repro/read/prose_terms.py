@@ -7,7 +7,7 @@ import re
 _NUMERAL = r"(~?\d[\d.,]*(?:e[-+−]?\d+)?(?:\s?[x×]\s?10\s?\^?\s?[-−⁻]?[\d⁰-⁹]+)?|\d+e[-−]\d+)"
 _IS = r"\s*(?:of|=|:|is|was|set to|at)?(?:\s*set to)?\s*"
 _STRICT: dict[str, str] = {
-    "num_epochs": r"\bfor\s+(?:a total of\s+)?(~?\d+(?:\.\d+)?|one|two|three|four|five)\s+"
+    "num_epochs": r"\b(?:for|across)\s+(?:a total of\s+)?(~?\d+(?:\.\d+)?|one|two|three|four|five)\s+"
     r"(?:full |complete |training )?epochs?\b"
     r"|\btrain(?:ed|ing)?\s+(\d+(?:\.\d+)?)\s+epochs?\b|\bequal to\s+(\d+(?:\.\d+)?)\s+epochs?\b"
     r"|\b(\d+(?:\.\d+)?|one|two|three|four|five)\s+epochs?\s+(?:taking|of\s+(?:full\s+)?fine-?\s?tun\w+)\b",
@@ -28,7 +28,7 @@ _LOOSE: dict[str, str] = {
     r"|\bgradient accumulation (\d{1,4})\b(?![.,]\d)"
     r"|\b(\d[\d,]*)\s+gradient accumulation steps",
     "effective_batch_tokens": r"(\d[\d,.]*\s?[KM]?)\s+tokens per batch\b",
-    "adam_betas": r"\bbetas\s*=?\s*[\[(]\s*(0?\.\d+\s*,\s*0?\.\d+)\s*[\])]",
+    "adam_betas": r"\bbetas\s*(?:=|of)?\s*[\[(]\s*(0?\.\d+\s*,\s*0?\.\d+)\s*[\])]",
     "warmup": r"(\d+(?:\.\d+)?\s?%|\d[\d,]*\s+steps)\s+(?:of\s+)?(?:the\s+steps\s+)?(?:for\s+)?(?:linear\s+)?warm-?up"
     r"|\bwarm-?up\s+(?:of|over|for)\s+(?:the first\s+)?(\d+(?:\.\d+)?\s?%|\d[\d,]*\s?[kK]?\s+steps)",
     "warmup_steps": r"\b(\d[\d,]*)\s+(?:linear\s+)?warm-?up\s+steps",
@@ -40,7 +40,7 @@ _LOOSE: dict[str, str] = {
     r"|\btrained\s+(\d[\d,.]*\s?[kKM]?)\s+steps|\bfor\s+(\d[\d,]*)\s+steps in total\b",
     "adam_beta1": r"(?:β|\bbeta)[_ ]?\{?1\}?\s*=\s*(0?\.\d+)",
     "adam_beta2": r"(?:β|\bbeta)[_ ]?\{?2\}?\s*=\s*(0?\.\d+)",
-    "adam_epsilon": r"(?:ε|\bepsilon)\s*=\s*(\d[\d.]*e-\d+)",
+    "adam_epsilon": r"(?:ε|\bepsilon|\badam-eps)\s*(?:=|of)\s*(\d[\d.]*e-\d+)",
     "optimizer": r"\b(?:with|is|using|by|the|an?|and)\s+(?:the\s+)?((?:(?:8-?bit|paged)\s+)?"
     r"(?:AdamW|Adam|Adafactor|LION|SGD|LAMB|Sophia)(?:[-_ ]?8-?bit)?)\b(?![-\w])",
     "precision": r"\b(bf16|bfloat16|fp16|float16)\b(?:\s+mixed)?[- ]?(?:precision)?|\bmixed[- ]precision\s*\((\w+)\)",
@@ -65,7 +65,8 @@ _MARKS: dict[str, tuple[str, ...]] = {
     "num_epochs": ("epoch",), "learning_rate": ("learning rate", "lr"), "effective_batch_size": ("batch size",),
     "warmup_ratio": ("warm",), "max_seq_length": ("length", "context"), "beta": ("beta", "β"),
     "total_steps": ("steps", "updates"), "adam_beta1": ("β", "beta"), "adam_beta2": ("β", "beta"),
-    "adam_epsilon": ("ε", "epsilon"), "weight_decay": ("weight decay",), "seed": ("seed",), "batch_size": ("batch",),
+    "adam_epsilon": ("ε", "epsilon", "adam-eps"),
+    "weight_decay": ("weight decay",), "seed": ("seed",), "batch_size": ("batch",),
     "gradient_accumulation_steps": ("accumulation",), "warmup": ("warm",), "warmup_steps": ("warm",),
     "effective_batch_tokens": ("tokens per batch",), "adam_betas": ("betas",),
     "lr_scheduler_type": ("decay", "schedul", "anneal"),

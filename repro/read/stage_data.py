@@ -33,12 +33,16 @@ _PUBLIC = re.compile(
     r"\b(?:fine-?tuned|trained|initiali[sz]ed) from (?:[\w-]+ ){0,5}checkpoints? [^.()]{0,60}"
     r"\(`?(?P<name>[\w-]{1,60}/[\w.-]{1,60})`?\)"
 )
+_BUILT_ON = re.compile(
+    r"\b[Tt]his model was built on top of (?:the )?`?(?P<name>[a-z]\w{0,30}-[\w.-]{1,60})`? model\b"
+    r"|\bmodels? (?:is|are|was|were) initiali[sz]ed (?:with|from) `?(?P<base>[\w-]{1,60}/[\w.-]{1,60})`?(?= |$|[,.;])"
+)
 _FAMILY = re.compile(
     r"\bfine-?tuned (?:[\w-]+ ){0,4}models? based on (?:the )?"
     r"(?P<name>(?:[A-Z]\w*)?(?:L[Ll]a[Mm][Aa]|BERT|GPT|Qwen|Mistral|Gemma|Falcon)[\w.-]*(?: \d[\w.]*)?)(?=[:,.; ]|$)"
 )
-_MARK = re.compile(r"model (?:was fine|is based on)|models? based on|checkpoints?\b")
-_UNSIZED = (_TUNED, _CHECKPOINT, _PUBLIC, _FAMILY)
+_MARK = re.compile(r"built on top of|initiali[sz]ed |model (?:was fine|is based on)|models? based on|checkpoints?\b")
+_UNSIZED = (_TUNED, _CHECKPOINT, _PUBLIC, _BUILT_ON, _FAMILY)
 _SIZED = re.compile(r"\d[Bb](?![A-Za-z0-9])")
 _NO_NAME = frozenset(("", "unknown", "none", "custom", "private", "following"))
 _BASES = (
@@ -124,6 +128,17 @@ def as_listed(places: dict[str, Span | None], facts: tuple[AnyFact, ...]) -> dic
     return named
 
 
+def only_tested(doc: Document, names: tuple[str, ...]) -> frozenset[str]:
+    """Which of several listed data sets the card links only where it tells of evaluation: no training data."""
+    places: dict[str, set[bool]] = {}
+    for index, block in enumerate(doc.blocks):
+        for link in block.links:
+            kind, name = hub_id(link) if "/datasets/" in link else ("", "")
+            if kind == "dataset" and name in names:
+                places.setdefault(name, set()).add(doc.elsewhere(index))
+    return frozenset(name for name, elsewhere in places.items() if elsewhere == {True})
+
+
 def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
     """The model that sentences name as what this one was tuned from, where nothing on the card links or lists one."""
     if doc.card.front_matter.get("base_model") or any(s.key == "base_model" for s in gathered.statements):
@@ -138,7 +153,7 @@ def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
         patterns = _BASES if sized and _SIZED.search(block.text) else ()
         for pattern in (*patterns, *_UNSIZED) if _MARK.search(block.text) else patterns:
             for match in pattern.finditer(block.text):
-                name = (match["name"] or match["base"]).strip().rstrip(".")
+                name = next(filter(None, match.groups())).strip().rstrip(".")
                 if not doc.is_own_name(name) and (pattern is _CHECKPOINT or fold(name) not in fold(doc.title)):
                     place = doc.locate(block.span, name)
                     why = "" if "/" in name else "a name, not a repository"

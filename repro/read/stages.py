@@ -10,7 +10,7 @@ from repro.card import Span
 from repro.read.document import Document
 from repro.read.frameworks import framework_of
 from repro.read.names import METHOD_TITLES, STAGE_ORDER, TRAINING, method_of, methods_in
-from repro.read.stage_data import as_listed
+from repro.read.stage_data import as_listed, only_tested
 from repro.read.statement import Gathered, Part, Statement
 from repro.read.told_training import from_scratch
 from repro.read.trainings import AFTER_SFT, EITHER, card_method, either, stage_names, unnamed
@@ -287,7 +287,10 @@ def _datasets(
     taken = {s.value for s in gathered.statements if s.key == "dataset"}
     for fact in facts:
         if fact.key == "datasets" and fact.why == "front matter" and isinstance(fact.value, tuple):
+            tested = only_tested(doc, fact.value) if len(fact.value) > 1 else frozenset()
             for name in fact.value:
+                if name in tested and len(tested) < len(fact.value):
+                    continue
                 hint = method_of(name) or ("dpo" if stages > 1 and _PREFERENCES.search(name) else "")
                 if (
                     (stages == 1 and hint in ("", stem))

@@ -21,7 +21,10 @@ _FINE_TUNED = re.compile(
 )
 
 
-_CONTINUED = re.compile(r"(?i)\bcontinu(?:al|ed|ous)(?:ly)? pre-?train")
+_CONTINUED = re.compile(
+    r"(?i)\bcontinu(?:al|ed|ous)(?:ly)? pre-?train"
+    r"|\binitiali[sz]ed (?:with|from) \S{1,100} and then (?:further )?pre-?trained\b"
+)
 _PRETRAINED = re.compile(r"(?i)\bpre-?train(?:ed|ing)\b(?!\()")
 _TITLED = re.compile(r"(?i)\(pre-?trained\)")
 _TUNED = re.compile(r"(?i)\bfine[- ]?tun(?:ed|es)\b")

@@ -76,6 +76,8 @@ def test_a_method_told_loosely(spec_of: Reader, text: str, name: str) -> None:
         (f"Fine-tuned [org/heron]({HUB}/org/heron) in Welsh (Cymraeg) using [l]({HUB}/datasets/org/l).", "org/heron"),
         (f"This is the [heron]({HUB}/org/heron) model fine-tuned for letters.", "org/heron"),
         ("It is trained from publicly available checkpoints on the hub (`org/heron-2`), in a day.", "org/heron-2"),
+        ("This model was built on top of heron-base-uncased model and trained for 10 epochs.", "heron-base-uncased"),
+        ("The models are initialized with `org/heron-wwm` and then pre-trained in two steps.", "org/heron-wwm"),
         (f"Better than models built on paper, see [heron]({HUB}/org/heron).", None),
     ],
 )  # fmt: skip
@@ -131,6 +133,13 @@ def test_a_command_under_training_names_the_base(spec_of: Reader) -> None:
 def test_front_matter_s_data_stands_where_a_sentence_names_the_same(spec_of: Reader) -> None:
     text = "---\ndatasets:\n- org/letters\n---\n\n# Egret\n\nThis model was fine-tuned on the Welsh Letters dataset.\n"
     assert [d.repo_id for s in spec_of(text).stages for d in s.datasets] == ["org/letters"]
+
+
+def test_listed_data_that_the_card_links_as_tests_only_is_not_trained_on(spec_of: Reader) -> None:
+    front = "---\ndatasets:\n- org/letters\n- org/tests\n- org/songs\n---\n"
+    body = f"This model was fine-tuned on [letters]({HUB}/datasets/org/letters).\n\n## Evaluation results\n\n"
+    spec = spec_of(f"{front}\n# Egret\n\n{body}On [tests]({HUB}/datasets/org/tests) it does well.\n")
+    assert [d.repo_id for s in spec.stages for d in s.datasets] == ["org/letters", "org/songs"]
 
 
 def test_a_merge_told_in_words(spec_of: Reader) -> None:

@@ -171,6 +171,17 @@ def test_losses_in_tables(spec_of: Reader, table: str, expected: dict[str, float
     assert not any("No log" in c.printed for c in claims)
 
 
+def test_a_log_between_tabs_is_a_table(spec_of: Reader) -> None:
+    log = "Epoch\tTraining Loss\tValidation Loss\n1\tNo log\t0.96\n2\t0.79\t0.34\n"
+    for text in (f"<pre>\n{log}</pre>\n", f"```\n{log}```\n"):
+        figures = _figures(spec_of(f"# heron-tags\n\n## Training results\n\n{text}"))
+        assert figures == {
+            ("validation", "0.96", 1.0, None),
+            ("train", "0.79", 2.0, None),
+            ("validation", "0.34", 2.0, None),
+        }
+
+
 def test_rows_about_other_models_are_no_curve(spec_of: Reader) -> None:
     table = (
         "| | loss | steps |\n|---|---|---|\n"
@@ -199,6 +210,9 @@ def test_a_result_that_is_not_available_is_no_claim(spec_of: Reader, printed: st
         ("## Training\n\nIt was trained with 65,536 tokens per batch.", "effective_batch_tokens", 65536),
         ("## Training\n\nWe used a learning rate warmup for 6k steps.", "warmup_steps", 6000),
         ("## Training\n\nThe optimizer used is Adam (betas=[0.9, 0.98]).", "adam_beta2", 0.98),
+        ("## Training\n\nThe optimizer is Adam with adam-betas of (0.9,0.97), adam-eps of 1e-6.", "adam_beta2", 0.97),
+        ("## Training\n\nThe optimizer is Adam with adam-betas of (0.9,0.97), adam-eps of 1e-6.", "adam_epsilon", 1e-6),
+        ("## Training\n\nIt was trained on questions across 2 epochs.", "num_epochs", 2),
         ("## Build\n\nIt was made at home.\n - 2 epochs taking about nine hours", "num_epochs", 2),
         ("## Evaluation\n\nModels that were trained for 9 epochs are compared.", "num_epochs", None),
         ("## Usage\n\nIf you train 4 epochs it gets better.", "num_epochs", None),

@@ -24,6 +24,7 @@ def _stages(spec: Spec) -> list[tuple[str, object, list[str]]]:
         "This model was pre-trained using a tokenizer of its own. Fine-tuned models are elsewhere.",
         "Pretrained model on Welsh using a masked language modelling objective. It can be fine-tuned.",
         "The checkpoint was pretrained on books.",
+        "The models are initialized with `org/heron-wwm` and then pre-trained in two steps.",
         "Egret is a masked language model of Welsh. The model was trained from scratch on books.",
         "| Item | Value |\n|---|---|\n| Implementation | Megatron-LM |\n| Learning rate | 1e-4 |\n| Weight decay | 0 |",
         "```\npython run_clm_flax.py --config_name ./e --learning_rate 1e-3 --num_train_epochs 5 --adam_beta1 0.9\n```",

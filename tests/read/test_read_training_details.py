@@ -134,7 +134,10 @@ def test_two_loaders_leave_the_batch_open(spec_of: Reader) -> None:
 
 
 def test_keras_figures_have_their_split_and_epoch(spec_of: Reader) -> None:
-    figures = _figures(spec_of(KERAS))
+    spec = spec_of(KERAS + "\nThe following hyperparameters were used during training:\n- optimizer: Adam\n")
+    assert spec.dialect == "keras"
+    assert not [f for c in spec.claims for f in c.conditions if f.key == "window"]  # no means since a last log
+    figures = _figures(spec)
     assert ("train", "0.4120", 1.0, None) in figures
     assert ("validation", "0.4530", 1.0, None) in figures
     assert ("train", "0.7400", 0.0, None) in figures
@@ -256,6 +259,9 @@ def test_constants_of_a_program_that_the_text_calls_hyperparameters(spec_of: Rea
         ("library_name: keras", "heron", "keras"),
         ("library_name: spacy", "heron", "spacy"),
         ("tags:\n- espnet", "heron", "espnet"),
+        ("library_name: flair", "heron", "flair"),
+        ("library_name: timm", "heron", "timm"),
+        ("tags:\n- speechbrain", "heron", "speechbrain"),
         ("license: mit", "Tulu Heron, by the Allen Institute for AI", "allenai"),
         ("license: mit", "A model after Tulu", "hand-written"),
         ("license: mit", "heron", "hand-written"),

@@ -391,6 +391,15 @@ def test_read_shows_stages_origins_and_claims(tell: Tell) -> None:
     assert answer.err == ""
 
 
+def test_read_asks_a_merge_for_no_data(tell: Tell, tmp_path: Path) -> None:
+    card = tmp_path / "merge.md"
+    merge = "merge_method: slerp\nbase_model: acme/finch\nmodels:\n  - model: acme/finch\n  - model: acme/wren\n"
+    card.write_text(f"---\ntags: [mergekit]\n---\n# Bramble\n\nA merge.\n\n```yaml\n{merge}```\n")
+    answer = tell("read", str(card))
+    assert "from acme/finch\n" in answer.out
+    assert "no data set" not in answer.out
+
+
 def test_plan_shows_every_origin_and_the_commands(tell: Tell) -> None:
     out = tell("plan", CARD).out
     for word in ("stated", "derived", "assumed", "844", "accelerate launch", "At full scale", "device-hours"):

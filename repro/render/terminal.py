@@ -35,11 +35,14 @@ def spec_view(spec: Spec) -> RenderableType:
     ]
     parts += [Text(), _facts(spec.facts, spec)]
     for stage in spec.stages:
-        data = ", ".join(one_line(d.repo_id) for d in stage.datasets) or "no data set named"
+        data = ", ".join(one_line(d.repo_id) for d in stage.datasets)
+        if not data and stage in spec.trainings:  # a merge needs none
+            data = "no data set named"
+        base = one_line(fact_text(stage.base)) if stage.base.known else "a model that is not named"
         parts += [
             Text(),
             Text.assemble((f"Stage {one_line(stage.name)}", "bold"), f"  {one_line(stage.method)}"),
-            Text(f"  from {one_line(fact_text(stage.base))} on {data}", style="dim"),
+            Text(f"  from {base}" + (f" on {data}" if data else ""), style="dim"),
         ]
         parts.append(_facts(stage.facts, spec) if stage.facts else Text("  no parameter is given", style="dim"))
     parts += [Text(), Text.assemble((plural(len(spec.claims), "claim"), "bold"))]

@@ -425,3 +425,17 @@ def test_html_is_one_cards(check: Check) -> None:
     assert check("card.md", str(CARD), "-f", "html")[0] == 2
     _, out, _ = check("card.md", "-f", "html")
     assert "What the card leaves out" in out
+
+
+def test_html_tells_an_author_what_text_tells_and_an_auditor_everything(check: Check) -> None:
+    _, text, _ = check(str(CARD))
+    _, page, _ = check(str(CARD), "-f", "html")
+    _, whole, _ = check(str(CARD), "-f", "html", "--persona", "auditor")
+    _, everything, _ = check(str(CARD), "--persona", "auditor")
+    hidden = set(re.findall(r" (R\d{3}) (?:high|medium|low|info) ", everything)) - set(
+        re.findall(r" (R\d{3}) (?:high|medium|low|info) ", text)
+    )
+    assert hidden
+    findings = page[page.index('id="findings"') :]
+    assert not [code for code in hidden if f">{code}<" in findings or f"{code} not met" in findings]
+    assert [code for code in hidden if code in whole]

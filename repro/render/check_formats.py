@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from repro.checked import CheckRun
+from repro.finding import Outcome
 
 
 def _json(run: CheckRun) -> str:
@@ -34,7 +36,9 @@ def _markdown(run: CheckRun) -> str:
 def _html(run: CheckRun) -> str:
     from repro.render.html import to_html
 
-    return to_html(run.cards[0].report, {})
+    card = run.cards[0]
+    seen = (f for f in card.report.findings if f.outcome is not Outcome.FAIL or f.ignored or card.reader.sees(f))
+    return to_html(replace(card.report, findings=tuple(seen)), {})
 
 
 CHECK_FORMATS: dict[str, Callable[[CheckRun], str]] = {

@@ -63,7 +63,7 @@ def share_of_counts(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     What: Where a card prints "a of b (c%)", "a/b = c%" or "c% (a/b)", divides a by b and compares.
     Why: The three are one figure: when they disagree, the score that people quote is not the one that was counted.
     Fix: Recompute the percentage from the counts, or correct the count.
-    Sources: Heathers and Brown 2017, The GRIM test (doi:10.1177/1948550616673876); lm-evaluation-harness issue 1896
+    Sources: Brown and Heathers 2017, The GRIM test (doi:10.1177/1948550616673876); lm-evaluation-harness issue 1896
     """
     if "%" not in spec.text:
         return [absent("No percentage stands beside its counts.")]

@@ -118,7 +118,7 @@ def parameters_of_this_method(spec: Spec, evidence: Evidence) -> Iterable[Observ
     that the card's title, tags, stages and text name.
     Why: Such a line is left over from another card: the whole block may be of the other model.
     Fix: Name the method of this model there, and check the block against the run's own log.
-    Sources: https://huggingface.co/allenai/tulu-2-7b (hyperparameters of an SFT model "used during DPO training");
+    Sources: https://huggingface.co/docs/hub/model-card-annotated#training-hyperparameters;
     SimPO issue 37
     """
     hits = search(spec, _USED_DURING, body_only=True) if says(spec, "used") and says(spec, *_METHODS) else []

@@ -144,7 +144,7 @@ def _live(doc: Document) -> _Live:
     methods = [] if words.lacks(_METHOD_SENTENCE) else [mark for mark in METHOD_MARKS if mark in said]
     template = not words.lacks(_CHAT_TEMPLATE)
     initially = not words.lacks(_INITIALLY)
-    terms = [term for term in TERMS if not words.lacks(term[2]) and any(mark in said for mark in term[1])]
+    terms = [term for term in TERMS if _some_in(term[1], said) and not words.lacks(term[2])]
     if "lora" not in said:
         terms = [term for term in terms if term[0][:4] != "lora"]
     foreign = [] if said.isascii() else [term for term in FOREIGN_TERMS if any(mark in said for mark in term[1])]
@@ -159,8 +159,14 @@ def _live(doc: Document) -> _Live:
 
 
 def _marked(text: str, live: _Live) -> bool:
-    lowered = text.lower()
-    return any(mark in lowered for mark in live.marks)
+    return _some_in(live.marks, text.lower())
+
+
+def _some_in(marks: tuple[str, ...], text: str) -> bool:
+    for mark in marks:  # noqa: SIM110 - a generator costs more than the search
+        if mark in text:
+            return True
+    return False
 
 
 def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Live) -> Iterator[Statement]:
@@ -208,7 +214,7 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Liv
                 stage = stage or stage_in(sentence)
                 yield from _only(pattern, sentence, key, made)
     lowered = sentence.lower()
-    terms = [term for term in live.terms if any(mark in lowered for mark in term[1])]
+    terms = [term for term in live.terms if _some_in(term[1], lowered)]
     if not terms or "|" in sentence or (doc.elsewhere(index) and not _OWN.search(sentence)):
         return
     # Under a heading of its own, pretraining is no other model's.
@@ -235,11 +241,15 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
     if not block.links:
         return
     source = "\n".join(doc.lines[block.span.line - 1 : block.span.end_line])
-    about_another = block.kind is BlockKind.LIST_ITEM and doc.names_another(block)
+    lower = source.lower()
+    if "huggingface.co" not in lower and "hf.co" not in lower and "None" not in source:
+        return
+    if block.kind is BlockKind.LIST_ITEM and doc.names_another(block):
+        return
     for match in re.finditer(r"\[([^\[\]]*)\]\(\s*<?([^()\s>]+)", source[:20_000]):
         text, link = match.group(1).strip("`*"), match.group(2)
         kind, found = hub_id(link)
-        if about_another:
+        if not kind and text != "None":
             continue
         before = " ".join(_ADDRESS.sub("]", source[max(0, match.start() - 240) : match.start()]).split()) + " "
         if text == "None" and link.rstrip("/").endswith("/None") and _BASE.search(before):

@@ -39,6 +39,9 @@ _SUBJECT = (
     r"\bour model|\bwe)"
 )
 _VERB = r"(?:achiev(?:es?|ed|ing)|scor(?:es?|ed)|reach(?:es|ed)?|obtain(?:s|ed)?|attain(?:s|ed)?|gets?|got)"
+_OF_VERBS = ("ach", "cor", "obta", "atta", "get", "got")
+"""Of each of these verbs a part that every spelling has."""
+_FIGURE = re.compile(r"\d")
 _CLAIMED = re.compile(rf"(?i){_SUBJECT}\b(?P<between>[^.;:]{{0,60}}?)\b{_VERB}\b(?P<rest>[^;:\n]{{3,400}})")
 _ON = re.compile(
     r"(?i)(?:(?P<metric>[A-Za-z][\w@ -]{0,30}?)\s+(?:score\s+)?of\s+)?(?<![\w.])(?P<value>\d{1,3}(?:\.\d{1,6})?\s?%?)"
@@ -113,6 +116,13 @@ def _epoch_of_list(doc: Document, index: int) -> float | None:
     return read.value if of_keras and read is not None else None
 
 
+@lru_cache(maxsize=2048)
+def _label(label: str) -> tuple[str, bool, bool]:
+    """A label without what stands in brackets, folded; whether it names a benchmark; whether it is a metric."""
+    folded = fold(re.sub(r"\([^()]*\)", " ", label) if "(" in label else label)
+    return folded, BENCHMARK.search(folded) is not None, PLAIN_METRIC.match(folded) is not None
+
+
 def list_result(doc: Document, index: int) -> Iterator[Result]:
     """The score that a list item or a short paragraph is: a benchmark, or in a section of results a metric."""
     block = doc.blocks[index]
@@ -120,9 +130,7 @@ def list_result(doc: Document, index: int) -> Iterator[Result]:
     if match is None:
         return
     label = bare_label(match["label"]).strip(" -|")
-    folded = fold(re.sub(r"\([^()]*\)", " ", label) if "(" in label else label)
-    benchmark = BENCHMARK.search(folded) is not None
-    measure = PLAIN_METRIC.match(folded) is not None
+    folded, benchmark, measure = _label(label)
     words = {"average", "avg", "overall", "total", "mean"}
     if not benchmark and not measure and folded not in words:
         return
@@ -204,6 +212,9 @@ def _parent(doc: Document, index: int) -> Block | None:
 
 def sentence_results(doc: Document, block: Block) -> Iterator[Result]:
     """Scores of this model on named benchmarks that a sentence states: "It achieves 84.3 on GSM8K"."""
+    lower = block.text.lower()
+    if not _FIGURE.search(lower) or all(part not in lower for part in _OF_VERBS):
+        return
     for claimed in _CLAIMED.finditer(block.text):
         rest = re.split(r"\.\s|\.$", claimed["rest"], maxsplit=1)[0]
         if _COMPARED.search(claimed["between"]) or _COMPARED.search(rest):

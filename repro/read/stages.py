@@ -73,8 +73,8 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
         wanted += [s.stage for s in gathered.statements if s.key == "stage"]
     wanted += _told_apart(gathered, structured)
     hints = list(dict.fromkeys(hint for hint in wanted if hint))
-    stem = "training" if unsettled else method or unnamed(doc, gathered)
-    names = stage_names(hints, stem)
+    named = "training" if unsettled else method
+    names = stage_names(hints, named or (unnamed(doc, gathered) if any(h[0] == "#" for h in hints) else ""))
     drafts = {name: _Draft(name) for name in dict.fromkeys(names.values())}
     if method and method not in drafts:
         numbered = [n for h, n in names.items() if h.startswith("#")]
@@ -84,8 +84,10 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
         method = "fine-tuning"
         drafts[method] = _Draft(method)
     if not drafts and (structured or gathered.readings or _says_trained(doc, gathered)):
+        stem = named or unnamed(doc, gathered)
         drafts[stem] = _Draft(stem)
     elif not method and unhinted and not gathered.parts and not any(h for h in hints if not h.startswith("#")):
+        stem = named or unnamed(doc, gathered)
         drafts.setdefault(stem, _Draft(stem))
     for part in gathered.parts:
         drafts[part.stage].part = part

@@ -35,7 +35,8 @@ def unnamed(doc: Document, gathered: Gathered) -> str:
     said = any(s.key == "base_model" for s in gathered.statements) or "base_model" in doc.card.front_matter
     named = said or (not doc.words.lacks(_FINE_TUNED) and _told(doc))
     text = doc.card.text
-    if "rain" in text and (_CONTINUED.search(text) or _TITLED.search(doc.title)):
+    lower = text.lower()
+    if "rain" in text and (("cont" in lower and _CONTINUED.search(text)) or _TITLED.search(doc.title)):
         return "pretraining"
     if named or _TUNED.search(doc.title) or then_tuned(doc):
         return "fine-tuning"
@@ -44,7 +45,8 @@ def unnamed(doc: Document, gathered: Gathered) -> str:
     shown = [s for s in gathered.statements if s.key in TELLING and s.medium != "prose"]
     if shown and all(s.medium == "code" for s in shown):
         return "training"  # commands beside a pretrained model are for those who train it further
-    return "pretraining" if _PRETRAINED.search(text) and not _TUNED.search(text) else "training"
+    pretrained = ("pretra" in lower or "pre-tra" in lower) and _PRETRAINED.search(text)
+    return "pretraining" if pretrained and not _TUNED.search(text) else "training"
 
 
 def _by_megatron(doc: Document, gathered: Gathered) -> bool:

@@ -62,9 +62,13 @@ class Dialect(NamedTuple):
 
 
 def _is_axolotl(card: Card) -> bool:
-    return has_tag(card, "axolotl") or any(
-        b.kind in (BlockKind.HTML, BlockKind.PARAGRAPH) and "See axolotl config" in b.text for b in card.blocks
-    )
+    if has_tag(card, "axolotl"):
+        return True
+    html, paragraph = BlockKind.HTML, BlockKind.PARAGRAPH
+    for b in card.blocks:  # noqa: SIM110 - a generator costs more
+        if (b.kind is paragraph or b.kind is html) and "See axolotl config" in b.text:
+            return True
+    return False
 
 
 RECIPE_FIRST: tuple[Extractor, ...] = (read_settings, *(e for e in COMMON if e is not read_settings))

@@ -105,21 +105,30 @@ class _Walk:
         events = iter(pyromark.events_with_range(body, options=_OPTIONS, merge_text=True))
         for event, where in events:
             if event.__class__ is str:
-                if event in ("SoftBreak", "HardBreak"):
+                if event == "SoftBreak" or event == "HardBreak":
                     self._text.append(" ")
                 continue
-            [(kind, value)] = event.items()
+            kind, value = event.popitem()
             if kind == "Text" or kind == "Code":
                 self._text.append(value)
             elif kind == "Start":
-                name = value if value.__class__ is str else next(iter(value))
-                if name in _STARTS:
-                    inside = {} if name is value else value[name]
+                if value.__class__ is str:
+                    if value in _STARTS:
+                        self._start(value, {}, where["start"] + base, where["end"] + base, events)
+                    continue
+                name, inside = value.popitem()
+                if name == "Link":
+                    self._links.append(inside["dest_url"])
+                elif name in _STARTS:
                     self._start(name, inside, where["start"] + base, where["end"] + base, events)
             elif kind == "End":
-                name = value if value.__class__ is str else next(iter(value))
+                if value.__class__ is str:
+                    if value in _ENDS:
+                        self._end(value, value, where["start"] + base, where["end"] + base)
+                    continue
+                name, inside = value.popitem()
                 if name in _ENDS:
-                    self._end(name, value, where["start"] + base, where["end"] + base)
+                    self._end(name, inside, where["start"] + base, where["end"] + base)
             elif kind == "InlineHtml":
                 self._text.append(" " if value[1:3].lower() in ("br", "p>", "/p") else "")
             elif kind in ("InlineMath", "DisplayMath"):
@@ -132,8 +141,6 @@ class _Walk:
                 self._text, self._links = [], []
             elif self._text:
                 self._text.append(" ")
-        elif name == "Link":
-            self._links.append(value["dest_url"])
         elif name == "Item":
             self._items.append((len(self._blocks), start, self._text, self._links))
             self._text, self._links = [], []
@@ -177,7 +184,7 @@ class _Walk:
                 self._add(BlockKind.PARAGRAPH, start, end, self._plain(), links=tuple(self._links))
                 self._text, self._links = [], []
         elif name == "Heading":
-            self._heading(int(str(value["Heading"])[1:]), self._plain(), start, end)
+            self._heading(int(value[1:]), self._plain(), start, end)
             self._text, self._links = [], []
         elif name == "List":
             self._lists -= 1
@@ -201,13 +208,16 @@ class _Walk:
         self._add(BlockKind.HEADING, start, end, text, level=level)
 
     def _plain(self) -> str:
-        return " ".join("".join(self._text).split())
+        pieces = self._text
+        text = pieces[0] if len(pieces) == 1 else "".join(pieces)
+        return " ".join(text.split())
 
     def _add(
         self, kind: BlockKind, start: int, end: int, text: str, *,
         level: int = 0, language: str = "", table: Table | None = None, links: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
-        self._blocks.append(Block(kind, self._source.span(start, end), text, self._path, level, language, table, links))
+        span = self._source.span(start, end)
+        self._blocks.append(Block(kind, span, text, self._path, level, language, table, links))
 
     def _raw(self, events: Any) -> str:
         """The verbatim text up to the end of a code or HTML block."""
@@ -246,7 +256,7 @@ class _Walk:
             if event.__class__ is str:
                 pieces.append(" ")
                 continue
-            [(kind, value)] = event.items()
+            kind, value = event.popitem()
             if kind == "Text" or kind == "Code":
                 pieces.append(value)
             elif kind == "Start":
@@ -309,4 +319,7 @@ class _Walk:
         text = raw if text == raw and "  " not in text and text.isascii() and text.isprintable() else text
         if text is not raw:
             text = " ".join(text.split())
-        return Cell(text, raw, span, source.data_offset(start), source.data_offset(end), tuple(links))
+        if source.recoded or len(source.shift_at) > 1:
+            return Cell(text, raw, span, source.data_offset(start), source.data_offset(end), tuple(links))
+        shift = source.shift_by[0]
+        return Cell(text, raw, span, start + shift, end + shift, tuple(links))

@@ -17,6 +17,8 @@ from repro.read.values import left_open
 from repro.vocabulary import needs_of
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n+(?![a-z0-9(,])|(?<=[。；！？])")
+_PLAIN_SENTENCE = re.compile(r"\s(?<=[.!?]\s)\s*(?=[A-Z])")
+"""The same in a text of one line without the marks of other scripts: it begins with what is rare."""
 _TRAINED = re.compile(
     r"(?i)\b(?:train(?:ed|ing)?|fine-?tun(?:ed|ing)|aligned|optimi[sz]ed|tuned|hyper-?parameters?|used)\b"
 )
@@ -119,7 +121,7 @@ def read_prose(doc: Document) -> Gathered:
                 found.extend(_links(doc, block))
             if not _marked(text, live):
                 continue
-            for sentence in _SENTENCE.split(text):
+            for sentence in _sentences(text):
                 if len(sentence) < 2000 and _marked(sentence, live):
                     found.extend(_sentence(doc, index, block, sentence, live))
     return Gathered(statements=tuple(found))
@@ -156,6 +158,12 @@ def _live(doc: Document) -> _Live:
     for _, ones, _ in (*terms, *foreign):
         marks.update(ones)
     return _Live(bool(tools), bool(methods), template, initially, tuple(terms), tuple(foreign), tuple(marks))
+
+
+def _sentences(text: str) -> list[str]:
+    if text.isascii() and "\n" not in text:
+        return _PLAIN_SENTENCE.split(text)
+    return _SENTENCE.split(text)
 
 
 def _marked(text: str, live: _Live) -> bool:

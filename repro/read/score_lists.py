@@ -162,7 +162,10 @@ def list_result(doc: Document, index: int) -> Iterator[Result]:
 def line_results(doc: Document, index: int) -> list[Result]:
     """The scores of a paragraph of lines "metric: figure", with what is measured behind it in brackets."""
     span = doc.blocks[index].span
-    if not 1 <= span.end_line - span.line <= 20 or not _this_models(doc, index):
+    if not 1 <= span.end_line - span.line <= 20:
+        return []
+    first = _ITEM.match(bare_label(doc.lines[span.line - 1]))
+    if first is None or not PLAIN_METRIC.match(fold(first["label"])) or not _this_models(doc, index):
         return []
     found: list[Result] = []
     for line in range(span.line, span.end_line + 1):

@@ -59,8 +59,9 @@ class SourceText(NamedTuple):
         while end > start and utf8[end - 1] in b"\n \t":
             end -= 1
         first = bisect_right(starts, start) or 1
-        last = bisect_right(starts, end - 1) if end > start else first
-        return Span(self.source, first, last if last > first else first)
+        if end <= start or first == len(starts) or end <= starts[first]:
+            return Span(self.source, first, first)  # one line, as most blocks are
+        return Span(self.source, first, bisect_right(starts, end - 1, first))
 
 
 def decode(data: bytes, source: str) -> SourceText:

@@ -20,23 +20,34 @@ def is_trl(card: Card) -> bool:
     """Cards that TRL writes: "It has been trained using TRL", or the tag."""
     tags = card.front_matter.get("tags")
     tagged = isinstance(tags, list) and "trl" in tags
-    return tagged or any(
-        b.kind is BlockKind.PARAGRAPH and "TRL" in b.text.upper() and _TRL_USED.search(b.text) for b in card.blocks
-    )
+    if tagged:
+        return True
+    paragraph = BlockKind.PARAGRAPH
+    for block in card.blocks:
+        if block.kind is paragraph and "TRL" in block.text.upper() and _TRL_USED.search(block.text):
+            return True
+    return False
 
 
 def is_trainer(card: Card) -> bool:
     """Cards that transformers' Trainer writes."""
-    return any(
-        (b.kind is BlockKind.COMMENT and "generated automatically according to the information the Trainer" in b.text)
-        or (b.kind is BlockKind.PARAGRAPH and b.text.startswith("The following hyperparameters were used during"))
-        for b in card.blocks
-    )
+    comment, paragraph = BlockKind.COMMENT, BlockKind.PARAGRAPH
+    for b in card.blocks:
+        if b.kind is paragraph:
+            if b.text.startswith("The following hyperparameters were used during"):
+                return True
+        elif b.kind is comment and "generated automatically according to the information the Trainer" in b.text:
+            return True
+    return False
 
 
 def has_tag(card: Card, *names: str) -> bool:
     tags = card.front_matter.get("tags")
-    return isinstance(tags, list) and any(tag in names for tag in tags)
+    if isinstance(tags, list):
+        for name in names:
+            if name in tags:
+                return True
+    return False
 
 
 def read_versions(doc: Document) -> Gathered:

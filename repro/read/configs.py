@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from repro.card import Block, BlockKind, Span
 from repro.read.adapters import target_modules
 from repro.read.document import REPO_ID, Document, stage_in
-from repro.read.markdown import without_html
+from repro.read.html_text import without_html
 from repro.read.names import TELLING, TRAINING, term
 from repro.read.parameters import interpret
 from repro.read.statement import Gathered, Statement
@@ -18,6 +18,7 @@ from repro.read.yaml_lines import Entry, entries
 _SETTING = re.compile(
     r"^\s{0,8}(?:--)?(?P<label>[A-Za-z][\w .()/,&-]{0,90}?)\s*(?:[:=]\s*|\s+(?=[\d.+-]+\S*$))(?P<value>\S.*?)\s*$"
 )
+_FIGURE = re.compile(r"[\d.+-]")
 _FLAG = re.compile(r"--(?P<label>[A-Za-z][\w-]*)[ =](?P<value>[^\s\\-][^\s\\]*)")
 _SWITCH = re.compile(r"--(bf16|fp16|tf32|gradient_checkpointing|packing|load_in_4bit|load_in_8bit)(?=\s*(?:--|\\|$))")
 _FLAGS = re.compile(r"\.py\b[^#]{0,3000}?\s--(?:learning_rate|num_train_epochs)\b")
@@ -103,6 +104,8 @@ def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
             pairs.extend(
                 (first + offset, label, value.strip("\"'")) for label, value in flags if label not in _OF_A_FILE
             )
+        elif not (":" in bare or "=" in bare or _FIGURE.search(bare)):
+            continue  # no setting
         elif not bare.lstrip().startswith(("#", "//", "{", "-")) and (match := _SETTING.match(bare)):
             value = re.sub(r"\s+#.*$", "", match["value"]).strip("\"',")
             pairs.append((first + offset, match["label"].strip("\"'"), value))

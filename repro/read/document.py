@@ -55,7 +55,8 @@ _LEAD = re.compile(r"^((?=\S*\d)[A-Za-z][\w.-]{2,60})(?::\s|\s[-–—|(])")
 """A title that begins with a model's name: "Heron-7B: a model of birds"."""
 
 
-_WORDED = frozenset((BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.HTML, BlockKind.COMMENT))
+WORDED = frozenset((BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.HTML, BlockKind.COMMENT))
+"""The kinds of blocks whose words `Document.words` holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Document:
     def words(self) -> Vocabulary:
         """The words of headings, paragraphs, list items and HTML: a pattern that they rule out is in none of these."""
         if not self._words:
-            self._words.append(Vocabulary("\n".join([b.text for b in self.blocks if b.kind in _WORDED])))
+            self._words.append(Vocabulary("\n".join([b.text for b in self.blocks if b.kind in WORDED])))
         return self._words[0]
 
     def path(self, block: Block) -> tuple[str, ...]:

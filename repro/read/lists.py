@@ -15,6 +15,7 @@ from repro.read.values import fold, kept, number
 _MARKS = re.compile(r"[*`]+|<br\s*/?>|\\$")
 _PAIR = re.compile(r"^(?P<label>[^:=]{1,80}?)\s*(?::|=|：)\s*(?P<value>\S.*)$", re.DOTALL)
 _LOOSE = re.compile(r"^(?P<label>[A-Za-z][A-Za-z _-]{1,40}?)\s+(?P<value>[-+~]?[\d.][\d.,eE+-]*\s?%?)$")
+_ENDS_A_FIGURE = frozenset("0123456789.,eE+-%")
 _IDENTITY_WORDS = "base_model dataset framework hardware license method date"
 _IDENTITY = frozenset(_IDENTITY_WORDS.split())
 
@@ -31,12 +32,15 @@ def read_lists(doc: Document) -> Gathered:
     found: list[Statement] = []
     group: list[_Item] = []
     before = -2
-    for index, block in enumerate(doc.blocks):
-        if block.kind is BlockKind.PARAGRAPH and block.span.end_line > block.span.line + 1 and len(block.text) < 6000:
+    blocks = doc.blocks
+    item, paragraph = BlockKind.LIST_ITEM, BlockKind.PARAGRAPH
+    for index, block in enumerate(blocks):
+        kind = block.kind
+        if kind is paragraph and block.span.end_line > block.span.line + 1 and len(block.text) < 6000:
             found.extend(_group(doc, _lines(doc, index)))
-        if block.kind is not BlockKind.LIST_ITEM or _versions(block):
+        if kind is not item or _versions(block):
             continue
-        if index != before + 1 or doc.blocks[before].heading_path != block.heading_path:
+        if index != before + 1 or blocks[before].heading_path != block.heading_path:
             found.extend(_group(doc, group))
             group = []
         before = index
@@ -67,9 +71,12 @@ def _versions(block: Block) -> bool:
 
 
 def _pair(text: str) -> tuple[str, str] | None:
-    match = _PAIR.match(text[:1000])
+    match = _PAIR.match(text[:1000]) if ":" in text or "=" in text or "：" in text else None
     if match and len(match["label"].split()) <= 9:
         return match["label"].strip(" *`"), match["value"].strip().rstrip(",;")
+    last = text[:200].rstrip("\n")[-1:]
+    if last.isascii() and last not in _ENDS_A_FIGURE:
+        return None
     loose = _LOOSE.match(text[:200])
     return (loose["label"].strip(), loose["value"].strip()) if loose and term(loose["label"]) else None
 

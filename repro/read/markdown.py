@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pyromark
@@ -12,12 +11,10 @@ import pyromark
 from repro.card import Block, BlockKind, Card, Cell, Problem, Span, Table
 from repro.read.front_matter import read_front_matter
 from repro.read.html_tables import html_tables
+from repro.read.html_text import COMMENT, TAG, html_headings, without_html
 from repro.read.source_text import SourceText, decode
 
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
-_HTML_HEADING = re.compile(r"<(/?)h([1-6])(?:\s[^<>]{0,500})?>", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]{0,2000}>")
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _SPACE = b" \t\r\n"
 _STARTS = frozenset(("Paragraph", "Link", "Item", "Heading", "List", "Table", "CodeBlock", "HtmlBlock"))
 _ENDS = frozenset(("Paragraph", "Item", "Heading", "List"))
@@ -53,23 +50,6 @@ def _encoding(text: SourceText) -> tuple[Problem, ...]:
     if not text.recoded:
         return ()
     return (Problem(Span(text.source, 1, 1), "this file is UTF-16: the Hub and most programs read UTF-8 only"),)
-
-
-def without_html(text: str) -> str:
-    """HTML as plain text: comments and tags taken off, white space folded."""
-    return " ".join(_TAG.sub(" ", _COMMENT.sub(" ", text)).split())
-
-
-def _html_headings(text: str) -> Iterator[tuple[int, str]]:
-    """Level and inner text of every heading that is closed, in one pass: an opening mark waits for its closing one."""
-    opened: dict[str, int] = {}
-    for mark in _HTML_HEADING.finditer(text):
-        closes, level = mark.groups()
-        if not closes:
-            opened.setdefault(level, mark.end())
-        elif level in opened:
-            yield int(level), text[opened[level] : mark.start()]
-            opened.clear()
 
 
 class _Walk:
@@ -166,7 +146,7 @@ class _Walk:
             self._html(self._raw(events), start, end)
 
     def _html(self, text: str, start: int, end: int) -> None:
-        comment = "<!--" in text and not without_html(text) and not _TAG.search(_COMMENT.sub("", text))
+        comment = "<!--" in text and not without_html(text) and not TAG.search(COMMENT.sub("", text))
         self._add(BlockKind.COMMENT if comment else BlockKind.HTML, start, end, text)
         if comment:
             return
@@ -175,7 +155,7 @@ class _Walk:
             for first, last, table in html_tables(self._source, start, end):
                 self._add(BlockKind.TABLE, first, last, "", table=table)
         if "<h" in lower:
-            for level, words in _html_headings(_COMMENT.sub("", text)[:100_000]):
+            for level, words in html_headings(COMMENT.sub("", text)[:100_000]):
                 self._heading(level, without_html(words), start, end)
 
     def _end(self, name: str, value: Any, start: int, end: int) -> None:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from repro.card import Span
-from repro.read.document import Document
+from repro.card import BlockKind, Span
+from repro.read.document import WORDED, Document
 from repro.read.frameworks import framework_of
 from repro.read.names import METHOD_TITLES, STAGE_ORDER, TRAINING, method_of, methods_in
 from repro.read.stage_data import as_listed, only_tested
@@ -120,6 +120,10 @@ def _told_apart(gathered: Gathered, structured: list[Statement]) -> list[str]:
 _STAGE_KEYS = frozenset(("dataset", "base_model", "model_id", "framework", "hardware", "method"))
 
 
+_SAYING = frozenset(("method", "dataset", "dataset_fraction", "num_epochs", "framework"))
+_TOLD = (TRAINING - {"chat_template"}) | {"base_model"}
+
+
 def _says_trained(doc: Document, gathered: Gathered) -> bool:
     tags = doc.card.front_matter.get("tags")
     named = {str(tag).lower() for tag in tags} if isinstance(tags, list) else set()
@@ -127,12 +131,18 @@ def _says_trained(doc: Document, gathered: Gathered) -> bool:
         return False
     if named & _TUNED_TAGS and doc.card.front_matter.get("base_model"):
         return True
-    keys = ("method", "dataset", "dataset_fraction", "num_epochs", "framework")
-    told = (TRAINING - {"chat_template"}) | {"base_model"}
-    said = any(s.key in keys or (s.medium == "prose" and s.key in told) for s in gathered.statements)
-    if said or from_scratch(doc):
+    for s in gathered.statements:
+        if s.key in _SAYING or (s.medium == "prose" and s.key in _TOLD):
+            return True
+    if from_scratch(doc):
         return True
-    return any(_FINE_TUNED.search(b.text) for b in doc.blocks if "ned" in b.text.lower() and len(b.text) < 5000)
+    # What rules the pattern out of the words rules it out of these blocks; code and front matter are looked at alone.
+    kinds = WORDED if doc.words.lacks(_FINE_TUNED) else frozenset[BlockKind]()
+    for block in doc.blocks:
+        text = block.text
+        if block.kind not in kinds and len(text) < 5000 and "ned" in text.lower() and _FINE_TUNED.search(text):
+            return True
+    return False
 
 
 def _ordered(drafts: list[_Draft], parts: tuple[Part, ...]) -> list[_Draft]:

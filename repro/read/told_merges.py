@@ -29,8 +29,13 @@ def read_told_merges(doc: Document) -> Gathered:
         return Gathered()
     told = [b for b in doc.blocks if b.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.HTML)]
     told = [b for b in told if len(b.text) < 10_000]
-    methods = [(b, m) for b in told for m in _METHOD.finditer(b.text) if "merg" in b.text.lower()]
-    if not any(_MERGED.search(b.text) for b in told) or len({m["method"].lower() for _, m in methods}) != 1:
+    merging = [b for b in told if "merg" in b.text.lower()]
+    methods = [(b, m) for b in merging for m in _METHOD.finditer(b.text)]
+    if (
+        not methods
+        or not any(_MERGED.search(b.text) for b in merging)
+        or len({m["method"].lower() for _, m in methods}) != 1
+    ):
         return Gathered()
     models = dict(_models(doc, told))
     if len(models) < 2 or len(models) > MAX_MODELS:

@@ -41,6 +41,8 @@ def turn_ends(doc: Document, code: tuple[CodeBlock, ...]) -> Iterator[tuple[str,
     Jinja program writes its tokens under conditions, which are not followed: nothing is read of it.
     """
     templates = {block.span for block in code if block.role == "template"}
+    if not templates:
+        return
     for index, block in enumerate(doc.blocks):
         if block.kind is not BlockKind.CODE or block.span not in templates or "{%" in block.text:
             continue

@@ -21,6 +21,7 @@ _TEMPLATE = re.compile(
     r"<\|\w+\|>|\[/?INST\]|###\s*(?:Instruction|System|User|Human|Assistant|Response)|<<SYS>>|\bUSER:|<start_of_turn>|"
     r"\bHuman:|\{prompt\}|\{instruction\}"
 )
+_SHOWN_AS = re.compile(r"\b(?:template|prompt format|format)\b")
 _CITATION = re.compile(r"^\s*@\w+\s*\{", re.MULTILINE)
 _LOG = re.compile(r"\{'(?:train_)?loss':|^\s*Step:? \d+.*[Ll]oss", re.MULTILINE)
 _CONFIG = re.compile(
@@ -82,7 +83,7 @@ def _found_role(doc: Document, block: Block) -> str:
         return "config"
     if "oss" in text and _LOG.search(text):
         return "log"
-    if (_has(text, _ROLES) and _TEMPLATE.search(text)) or re.search(r"\b(?:template|prompt format|format)\b", where):
+    if (_has(text, _ROLES) and _TEMPLATE.search(text)) or _SHOWN_AS.search(where):
         return "template" if language in ("", "text", "txt", "jinja", "jinja2", "plaintext", "html", "markdown") else ""
     return ""
 

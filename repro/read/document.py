@@ -51,6 +51,7 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 
+_CARD_OF = re.compile(r"(?i)^model card(?: (?:for|of)(?: the)?|:)\s+|\s+model(?: card)?$")
 _LEAD = re.compile(r"^((?=\S*\d)[A-Za-z][\w.-]{2,60})(?::\s|\s[-–—|(])")
 """A title that begins with a model's name: "Heron-7B: a model of birds"."""
 
@@ -64,6 +65,8 @@ class Document:
     """A card and what follows from it for all its readers."""
 
     card: Card
+    blocks: tuple[Block, ...]
+    """The card's."""
     lines: tuple[str, ...]
     title: str
     """The first heading's text, the front matter's model name, or empty."""
@@ -74,10 +77,6 @@ class Document:
     _words: list[Vocabulary] = field(default_factory=list, compare=False, repr=False)
     roles: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
     """What the card's code blocks are for, by their identity, once it was asked."""
-
-    @property
-    def blocks(self) -> tuple[Block, ...]:
-        return self.card.blocks
 
     @property
     def words(self) -> Vocabulary:
@@ -204,7 +203,7 @@ _stage_kept = lru_cache(maxsize=2048)(_stage_in)
 def document(card: Card) -> Document:
     """The document of a card."""
     heading = next((b.text for b in card.blocks if b.kind is BlockKind.HEADING and b.text), "")
-    bare = re.sub(r"(?i)^model card(?: (?:for|of)(?: the)?|:)\s+|\s+model(?: card)?$", "", heading).strip("`* ")
+    bare = _CARD_OF.sub("", heading).strip("`* ")
     names = {heading, bare}
     front = card.front_matter
     if isinstance(name := front.get("model_name"), str):
@@ -221,7 +220,7 @@ def document(card: Card) -> Document:
     if lead := _LEAD.match(heading):
         names.add(lead.group(1))
     folded = {fold(n.rsplit("/", 1)[-1]) for n in names} - {""}
-    return Document(card, split_lines(card.text), heading, frozenset(folded))
+    return Document(card, card.blocks, split_lines(card.text), heading, frozenset(folded))
 
 
 def _repository(card: Card) -> list[str]:

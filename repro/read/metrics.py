@@ -21,6 +21,10 @@ _STEP = re.compile(
 _EPOCH = re.compile(r"^(?:training )?epochs?$")
 _NOTE = re.compile(r"\b(?:notes?|comments?|remarks?|change|delta|description|relative|vs|difference)\b|^δ|Δ")
 _VALIDATION = re.compile(r"\b(?:validation|valid|val|eval|evaluation|dev|test)\b")
+_BRACKETS = re.compile(r"\([^()]*\)")
+_LOSS = re.compile(r"\bloss\b")
+_LOG_HEAD = re.compile(r"^\s*steps?(?:\t+|\s{2,}|\s*\|\s*)(?:training |train )?loss\s*$", re.IGNORECASE)
+_LOG_ROW = re.compile(r"^\s*(\d{1,9})(?:\t+|\s{2,}|\s*\|\s*)(\d+\.\d+)\s*(?:</pre>.*)?$")
 _COUNT = r"(\d{1,6})"
 _STEPS = r"(?:logged |optimi[sz]er |training |gradient )*(?:steps?|updates?|iterations?)\b"
 _WINDOW = (
@@ -80,10 +84,10 @@ def window_in(text: str) -> tuple[int, str]:
 
 
 def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
-    heads = [fold(re.sub(r"\([^()]*\)", " ", cell.text)) for cell in table.header]
+    heads = [fold(_BRACKETS.sub(" ", cell.text) if "(" in cell.text else cell.text) for cell in table.header]
     step = next((i for i, head in enumerate(heads) if _STEP.match(head)), None)
     epoch = next((i for i, head in enumerate(heads) if _EPOCH.match(head)), None)
-    losses = [i for i, head in enumerate(heads) if re.search(r"\bloss\b", head) and i not in (step, epoch)]
+    losses = [i for i, head in enumerate(heads) if "loss" in head and _LOSS.search(head) and i not in (step, epoch)]
     if not losses or (step is None and epoch is None) or not table.rows:
         return
     note = next((i for i, head in enumerate(heads) if _NOTE.search(head) and i not in losses), None)
@@ -97,7 +101,7 @@ def _readings(doc: Document, index: int, table: Table) -> Iterator[Reading]:
     others = [
         i
         for i, h in enumerate(heads)
-        if i not in shown and h and (h not in SPELLINGS or h == "precision") and not re.search(r"\bloss\b", h)
+        if i not in shown and h and (h not in SPELLINGS or h == "precision") and not ("loss" in h and _LOSS.search(h))
         if not _OTHER_RUN.search(table.header[i].text)
     ]
     for column in (*losses, *others):
@@ -181,12 +185,10 @@ def _printed_log(doc: Document, index: int) -> Iterator[Reading]:
     steps_follow = False
     for line_number in range(block.span.line, min(block.span.end_line, len(doc.lines)) + 1):
         line = doc.lines[line_number - 1]
-        if re.match(r"^\s*steps?(?:\t+|\s{2,}|\s*\|\s*)(?:training |train )?loss\s*$", line, re.IGNORECASE):
+        if "oss" in line.lower() and _LOG_HEAD.match(line):
             steps_follow = True
             continue
-        row = (
-            re.match(r"^\s*(\d{1,9})(?:\t+|\s{2,}|\s*\|\s*)(\d+\.\d+)\s*(?:</pre>.*)?$", line) if steps_follow else None
-        )
+        row = _LOG_ROW.match(line) if steps_follow else None
         if row is None:
             steps_follow = False
             continue

@@ -11,7 +11,7 @@ from repro.read.document import Document, hub_id, stage_in
 from repro.read.frameworks import FRAMEWORKS, framework_in
 from repro.read.names import METHOD_MARKS, METHOD_TITLES, methods_in
 from repro.read.parameters import interpret
-from repro.read.prose_terms import FOREIGN_TERMS, LOOSE_KEYS, TERMS, Term
+from repro.read.prose_terms import FOREIGN_TERMS, LOOSE_KEYS, TERM_MARKS, TERMS, Term
 from repro.read.statement import Gathered, Statement
 from repro.read.values import left_open
 from repro.vocabulary import needs_of
@@ -30,6 +30,7 @@ _OTHERS = re.compile(
     r"benchmark\w*|other models?|teacher|previous|earlier|future|merg(?:e|ed|es|ing)|"
     r"plan(?:ned)?|will be|tried|experiment\w*)\b"
 )
+_LINK = re.compile(r"\[([^\[\]]*)\]\(\s*<?([^()\s>]+)")
 _OWN = re.compile(r"\b(?:[Tt]h(?:e|is) model|[Ii]t) was (?:then )?(?:fine-?tuned|trained) for \d")
 _SHARE = re.compile(
     r"(?<![\w.,<>≤≥~–-])(?<![<>≤≥~]\s)(?<!to )"
@@ -146,7 +147,8 @@ def _live(doc: Document) -> _Live:
     methods = [] if words.lacks(_METHOD_SENTENCE) else [mark for mark in METHOD_MARKS if mark in said]
     template = not words.lacks(_CHAT_TEMPLATE)
     initially = not words.lacks(_INITIALLY)
-    terms = [term for term in TERMS if _some_in(term[1], said) and not words.lacks(term[2])]
+    present = {mark for mark in TERM_MARKS if mark in said}
+    terms = [term for term in TERMS if not present.isdisjoint(term[1]) and not words.lacks(term[2])]
     if "lora" not in said:
         terms = [term for term in terms if term[0][:4] != "lora"]
     foreign = [] if said.isascii() else [term for term in FOREIGN_TERMS if any(mark in said for mark in term[1])]
@@ -157,7 +159,8 @@ def _live(doc: Document) -> _Live:
         marks.update(needs[0].marks if needs else ("",))
     for _, ones, _ in (*terms, *foreign):
         marks.update(ones)
-    return _Live(bool(tools), bool(methods), template, initially, tuple(terms), tuple(foreign), tuple(marks))
+    seen = tuple([mark for mark in marks if mark in said])
+    return _Live(bool(tools), bool(methods), template, initially, tuple(terms), tuple(foreign), seen)
 
 
 def _sentences(text: str) -> list[str]:
@@ -254,7 +257,7 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
         return
     if block.kind is BlockKind.LIST_ITEM and doc.names_another(block):
         return
-    for match in re.finditer(r"\[([^\[\]]*)\]\(\s*<?([^()\s>]+)", source[:20_000]):
+    for match in _LINK.finditer(source[:20_000]):
         text, link = match.group(1).strip("`*"), match.group(2)
         kind, found = hub_id(link)
         if not kind and text != "None":

@@ -110,7 +110,7 @@ def is_benchmark(label: str) -> bool:
 
 def counts_something_else(label: str) -> bool:
     """Whether a label is of a size, a time, a parameter or the like, not of a score."""
-    folded = fold(re.sub(r"\([^()]*\)", " ", label)) or fold(label)
+    folded = (fold(re.sub(r"\([^()]*\)", " ", label)) if "(" in label else "") or fold(label)
     if ("_" in label and not _MEASURED.search(folded)) or PLAIN_METRIC.match(folded) or BENCHMARK.search(folded):
         return False  # a harness's name for a task, a metric, a benchmark
     known = term(label)

@@ -6,24 +6,18 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from repro.card import BlockKind, Span
-from repro.read.document import WORDED, Document
+from repro.card import Span
+from repro.read.document import Document
 from repro.read.frameworks import framework_of
 from repro.read.names import METHOD_TITLES, STAGE_ORDER, TRAINING, method_of, methods_in
 from repro.read.stage_data import as_listed, only_tested
 from repro.read.statement import Gathered, Part, Statement
-from repro.read.told_training import from_scratch
+from repro.read.told_training import says_trained
 from repro.read.trainings import AFTER_SFT, EITHER, card_method, either, stage_names, unnamed
 from repro.read.values import fold
 from repro.spec import AnyFact, DatasetRef, Fact, Origin, Stage, missing
 
-_FINE_TUNED = re.compile(
-    r"(?i)\bfine[- ]?tuned version of\b|\btrained using\b|\bthis model was (?:fine-?tuned|trained)\b"
-    r"|\bthis model is an? (?:\S+ ){1,4}model fine-?tuned\b"
-)
-_NOT_TRAINED_WORDS = "merge mergekit gguf gptq awq quantized exl2 mlx onnx openvino"
-_NOT_TRAINED = frozenset(_NOT_TRAINED_WORDS.split())
-_TUNED_TAGS = frozenset(("finetune", "finetuned", "fine-tuned", "fine-tune", "fine-tuning"))
+_COUNTED = re.compile(r"-\d+$")
 _PREFERENCES = re.compile(r"(?i)preference|feedback")
 MAX_DATASETS = 200
 UNNAMED = "the card does not say for which stage: taken for the one that makes this model"
@@ -83,7 +77,7 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     if set(drafts) == {"pretraining"} and _tuned_apart(gathered):
         method = "fine-tuning"
         drafts[method] = _Draft(method)
-    if not drafts and (structured or gathered.readings or _says_trained(doc, gathered)):
+    if not drafts and (structured or gathered.readings or says_trained(doc, gathered)):
         stem = named or unnamed(doc, gathered)
         drafts[stem] = _Draft(stem)
     elif not method and unhinted and not gathered.parts and not any(h for h in hints if not h.startswith("#")):
@@ -92,7 +86,7 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     for part in gathered.parts:
         drafts[part.stage].part = part
     ordered = _ordered(list(drafts.values()), gathered.parts)
-    ends = [draft.name for draft in ordered if re.sub(r"-\d+$", "", draft.name) == method]
+    ends = [draft.name for draft in ordered if _COUNTED.sub("", draft.name) == method]
     default = ends[-1] if ends else (ordered[-1].name if ordered else "")
     for statement in gathered.statements:
         target = names.get(statement.stage, statement.stage) if statement.stage and not unsettled else default
@@ -118,31 +112,6 @@ def _told_apart(gathered: Gathered, structured: list[Statement]) -> list[str]:
 
 
 _STAGE_KEYS = frozenset(("dataset", "base_model", "model_id", "framework", "hardware", "method"))
-
-
-_SAYING = frozenset(("method", "dataset", "dataset_fraction", "num_epochs", "framework"))
-_TOLD = (TRAINING - {"chat_template"}) | {"base_model"}
-
-
-def _says_trained(doc: Document, gathered: Gathered) -> bool:
-    tags = doc.card.front_matter.get("tags")
-    named = {str(tag).lower() for tag in tags} if isinstance(tags, list) else set()
-    if _NOT_TRAINED & named:
-        return False
-    if named & _TUNED_TAGS and doc.card.front_matter.get("base_model"):
-        return True
-    for s in gathered.statements:
-        if s.key in _SAYING or (s.medium == "prose" and s.key in _TOLD):
-            return True
-    if from_scratch(doc):
-        return True
-    # What rules the pattern out of the words rules it out of these blocks; code and front matter are looked at alone.
-    kinds = WORDED if doc.words.lacks(_FINE_TUNED) else frozenset[BlockKind]()
-    for block in doc.blocks:
-        text = block.text
-        if block.kind not in kinds and len(text) < 5000 and "ned" in text.lower() and _FINE_TUNED.search(text):
-            return True
-    return False
 
 
 def _ordered(drafts: list[_Draft], parts: tuple[Part, ...]) -> list[_Draft]:
@@ -207,7 +176,7 @@ def _stage(
 def _method_title(draft: _Draft, last: bool, gathered: Gathered) -> str:
     if draft.method:
         return draft.method
-    stem = re.sub(r"-\d+$", "", draft.name)
+    stem = _COUNTED.sub("", draft.name)
     for statement in gathered.statements:
         if statement.key == "method" and last and methods_in(str(statement.value)) == (stem,):
             return str(statement.value)
@@ -288,7 +257,7 @@ def _datasets(
     if draft.name.startswith("merge"):
         return ()
     found: list[tuple[str, Span | None]] = []
-    stem = re.sub(r"-\d+$", "", draft.name)
+    stem = _COUNTED.sub("", draft.name)
     said = [s for s in draft.statements if s.key == "dataset" and isinstance(s.value, str)]
     said = [s for s in said if s.stage or method_of(str(s.value)) in ("", stem)]
     if any(s.stage for s in said if s.medium == "prose"):

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from repro.card import Block, BlockKind, Table
-from repro.read.document import Document, hub_id
+from repro.read.document import WORDED, Document, hub_id
+from repro.read.names import TRAINING
 from repro.read.statement import Gathered, Statement
 from repro.read.values import fold, left_open
 
@@ -49,6 +50,17 @@ _NO_DATA = re.compile(r"(?i)\b(?:lookups?|lists?|vectors?|ordbank\w*|wordnet|dat
 A_NAME = "a name, not a repository"
 
 
+_FINE_TUNED = re.compile(
+    r"(?i)\bfine[- ]?tuned version of\b|\btrained using\b|\bthis model was (?:fine-?tuned|trained)\b"
+    r"|\bthis model is an? (?:\S+ ){1,4}model fine-?tuned\b"
+)
+_NOT_TRAINED_WORDS = "merge mergekit gguf gptq awq quantized exl2 mlx onnx openvino"
+_NOT_TRAINED = frozenset(_NOT_TRAINED_WORDS.split())
+_TUNED_TAGS = frozenset(("finetune", "finetuned", "fine-tuned", "fine-tune", "fine-tuning"))
+_SAYING = frozenset(("method", "dataset", "dataset_fraction", "num_epochs", "framework"))
+_TOLD = (TRAINING - {"chat_template"}) | {"base_model"}
+
+
 def from_scratch(doc: Document) -> bool:
     """Whether the card says that its own model was pretrained, or shows the command that did it."""
     said = doc.words.lower
@@ -63,6 +75,28 @@ def from_scratch(doc: Document) -> bool:
     return any(
         b.kind is BlockKind.CODE and "--config_name" in b.text and _COMMAND.search(b.text[:20_000]) for b in doc.blocks
     )
+
+
+def says_trained(doc: Document, gathered: Gathered) -> bool:
+    """Whether a card without a list of parameters tells of a training all the same."""
+    tags = doc.card.front_matter.get("tags")
+    named = {str(tag).lower() for tag in tags} if isinstance(tags, list) else set()
+    if _NOT_TRAINED & named:
+        return False
+    if named & _TUNED_TAGS and doc.card.front_matter.get("base_model"):
+        return True
+    for s in gathered.statements:
+        if s.key in _SAYING or (s.medium == "prose" and s.key in _TOLD):
+            return True
+    if from_scratch(doc):
+        return True
+    # What rules the pattern out of the words rules it out of these blocks; code and front matter are looked at alone.
+    kinds = WORDED if doc.words.lacks(_FINE_TUNED) else frozenset[BlockKind]()
+    for block in doc.blocks:
+        text = block.text
+        if block.kind not in kinds and len(text) < 5000 and "ned" in text.lower() and _FINE_TUNED.search(text):
+            return True
+    return False
 
 
 _THEN_TUNED = re.compile(

@@ -10,6 +10,7 @@ MAX_LINES = 1500
 _ENTRY = re.compile(
     r"^(?P<indent> *)(?P<dashes>(?:- +)*)(?P<key>[A-Za-z_][\w.\- ]{0,60}?)\s*:(?:\s+(?P<value>\S.*?))?\s*$"
 )
+_COMMENT = re.compile(r"(?:^|\s)#.*$")
 _ITEM = re.compile(r"^(?P<indent> *)- +(?P<value>\S.*)$")
 
 
@@ -27,7 +28,8 @@ def entries(text: str) -> Iterator[Entry]:
     """The entries in the order of the text; lines of no plain form are passed over."""
     stack: list[tuple[int, str]] = []
     for number, raw in enumerate(text.split("\n")[:MAX_LINES]):
-        line = re.sub(r"(?:^|\s)#.*$", "", raw[:1000].replace("\t", "    ")).rstrip()
+        line = raw[:1000].replace("\t", "    ")
+        line = (_COMMENT.sub("", line) if "#" in line else line).rstrip()
         if not line.strip():
             continue
         if match := _ENTRY.match(line):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -97,6 +97,40 @@ def needs_of(pattern: re.Pattern[str]) -> Needs:
     needs = derived(pattern)
     _known[key] = (pattern, needs)
     return needs
+
+
+class Index:
+    """Many patterns of which few match in any one text: those that its words do not rule out, by one look at them."""
+
+    __slots__ = ("_any", "_by_word", "_patterns", "_uses")
+
+    def __init__(self, patterns: Iterable[re.Pattern[str]]) -> None:
+        self._patterns = tuple(patterns)
+        self._by_word: dict[str, list[int]] = {}
+        self._any: list[int] = []
+        """Patterns that no word must stand for."""
+        self._uses = 0
+
+    def living(self, words: Vocabulary) -> list[int]:
+        """The places of the patterns that `words` does not rule out, ascending."""
+        self._uses += 1
+        if self._uses <= _PATIENCE:
+            return [i for i, pattern in enumerate(self._patterns) if not words.lacks(pattern)]
+        if self._uses == _PATIENCE + 1:
+            self._fill()
+        found = set(self._any)
+        for word in self._by_word.keys() & words.words:
+            found.update(self._by_word[word])
+        return sorted([i for i in found if not words.lacks(self._patterns[i])])
+
+    def _fill(self) -> None:
+        for i, pattern in enumerate(self._patterns):
+            clause = next((clause for clause in needs_of(pattern) if not clause.parts), None)
+            if clause is None:
+                self._any.append(i)
+                continue
+            for word in clause.words:
+                self._by_word.setdefault(word, []).append(i)
 
 
 def derived(pattern: re.Pattern[str]) -> Needs:

@@ -11,10 +11,10 @@ from repro.read.document import Document, hub_id, stage_in
 from repro.read.frameworks import FRAMEWORKS, framework_in
 from repro.read.names import METHOD_MARKS, METHOD_TITLES, methods_in
 from repro.read.parameters import interpret
-from repro.read.prose_terms import FOREIGN_TERMS, LOOSE_KEYS, TERM_MARKS, TERMS, Term
+from repro.read.prose_terms import FOREIGN_TERMS, LOOSE_KEYS, TERMS, Term
 from repro.read.statement import Gathered, Statement
 from repro.read.values import left_open
-from repro.vocabulary import needs_of
+from repro.vocabulary import Index, needs_of
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n+(?![a-z0-9(,])|(?<=[。；！？])")
 _PLAIN_SENTENCE = re.compile(r"\s(?<=[.!?]\s)\s*(?=[A-Z])")
@@ -80,6 +80,8 @@ _METHOD_SENTENCE = re.compile(
 )
 
 
+_TOOLS = Index(pattern for _, pattern in FRAMEWORKS)
+_TERMS = Index(pattern for _, _, pattern in TERMS)
 _Maker = Callable[[str, str], Iterator[Statement]]
 
 
@@ -143,12 +145,11 @@ class _Live(NamedTuple):
 def _live(doc: Document) -> _Live:
     words = doc.words
     said = words.lower
-    tools = [] if words.lacks(_BUILT) else [pattern for _, pattern in FRAMEWORKS if not words.lacks(pattern)]
+    tools = [] if words.lacks(_BUILT) else [FRAMEWORKS[i][1] for i in _TOOLS.living(words)]
     methods = [] if words.lacks(_METHOD_SENTENCE) else [mark for mark in METHOD_MARKS if mark in said]
     template = not words.lacks(_CHAT_TEMPLATE)
     initially = not words.lacks(_INITIALLY)
-    present = {mark for mark in TERM_MARKS if mark in said}
-    terms = [term for term in TERMS if not present.isdisjoint(term[1]) and not words.lacks(term[2])]
+    terms = [term for term in map(TERMS.__getitem__, _TERMS.living(words)) if _some_in(term[1], said)]
     if "lora" not in said:
         terms = [term for term in terms if term[0][:4] != "lora"]
     foreign = [] if said.isascii() else [term for term in FOREIGN_TERMS if any(mark in said for mark in term[1])]

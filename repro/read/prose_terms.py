@@ -83,7 +83,6 @@ TERMS: tuple[Term, ...] = tuple(
     (key, _MARKS[key], re.compile(pattern, re.IGNORECASE)) for key, pattern in (*_STRICT.items(), *_LOOSE.items())
 )
 """Key, marks in lower case of which one must stand in the sentence, pattern."""
-TERM_MARKS: tuple[str, ...] = tuple(dict.fromkeys(mark for _, marks, _ in TERMS for mark in marks))
 FOREIGN_TERMS: tuple[Term, ...] = tuple(
     (key, _FOREIGN_MARKS[key], re.compile(pattern, re.IGNORECASE)) for key, pattern in _BY_LANGUAGE.items()
 )

@@ -16,11 +16,13 @@ from array import array
 from pathlib import Path
 from typing import Any
 
+from repro import __version__
+
 _FORMAT = 1
 _FEW = 12
 """Patterns that may be missing from what is kept before it is written anew."""
-_MOST = 480
-"""`re` itself keeps 512."""
+_MOST = 1000
+"""`re` itself keeps 512, fewer than a check of many kinds of cards needs: it is asked to keep as many as these."""
 
 
 def _place() -> Path:
@@ -28,11 +30,13 @@ def _place() -> Path:
 
 
 def _header() -> tuple[object, ...]:
-    return (_FORMAT, sys.version, int(importlib.import_module("_sre").MAGIC))
+    return (_FORMAT, __version__, sys.version, int(importlib.import_module("_sre").MAGIC))
 
 
 def load(place: Path | None = None) -> int:
     """Put the kept patterns where `re.compile` looks first; returns how many. What cannot be read is compiled anew."""
+    if hasattr(re, "_MAXCACHE"):
+        setattr(re, "_MAXCACHE", _MOST + 100)  # noqa: B010
     try:
         header, entries = marshal.loads((place or _place()).read_bytes())
         cache: dict[Any, re.Pattern[str]] = getattr(re, "_cache")  # noqa: B009
@@ -53,9 +57,13 @@ def keep(loaded: int, place: Path | None = None) -> bool:
 
     Nothing is written where Python writes no compiled modules either.
     """
-    if sys.dont_write_bytecode or len(getattr(re, "_cache", ())) - loaded < _FEW or loaded >= _MOST - _FEW:
+    if sys.dont_write_bytecode or len(getattr(re, "_cache", ())) - loaded < _FEW:
         return False
     place = place or _place()
+    if loaded >= _MOST - _FEW:  # full of what other versions of these modules asked for: the next start begins anew
+        with contextlib.suppress(OSError):
+            place.unlink()
+        return False
     beside = place.with_name(f"{place.name}.{os.getpid()}")
     try:
         whole: Any = (_header(), _entries())

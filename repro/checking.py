@@ -16,11 +16,11 @@ from repro.files import Scores
 from repro.finding import Check, Finding, Persona, Severity
 from repro.fixing import Fixes, check_and_mend
 from repro.inputs import Input, Walked, find_inputs, path_from_root
-from repro.mend import Mended
 from repro.options import Options
 
 if TYPE_CHECKING:
     from repro.gather.wire import Wire
+    from repro.mend import Mended
 
 
 @dataclass(slots=True)

@@ -6,9 +6,8 @@ import fnmatch
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from repro.card import Ignore, Span
 from repro.errors import UsageError
@@ -24,8 +23,7 @@ CHOICES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PathIgnore:
+class PathIgnore(NamedTuple):
     """A wish to ignore a check in the files that a glob names."""
 
     glob: str
@@ -33,8 +31,7 @@ class PathIgnore:
     ignore: Ignore
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """What one configuration file asks for."""
 
     folder: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from repro import pipeline
 from repro.errors import UsageError
@@ -11,9 +12,11 @@ from repro.evidence import Source
 from repro.files import read_card_bytes, score_files
 from repro.finding import Finding
 from repro.inputs import Input
-from repro.mend import Look, Mended, mend, write_mended
 from repro.options import Options
 from repro.report import Report
+
+if TYPE_CHECKING:
+    from repro.mend import Look, Mended
 
 
 class Fixes(StrEnum):
@@ -34,6 +37,8 @@ def check_and_mend(
     """
     if fixes is Fixes.NONE:
         return pipeline.check(item.name, options, data=item.data, source=source, scores=item.scores), None
+    from repro.mend import Look, mend, write_mended
+
     if fixes is Fixes.MADE and item.data is not None:
         raise UsageError(
             "is no file on this machine: there is nothing to fix in place",

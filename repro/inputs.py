@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from repro.checked import Refused
 from repro.errors import CardError, ReproError
@@ -25,8 +25,7 @@ _CARD_KEY = re.compile(
 _CARD_WORDS = re.compile(rb"model card|fine-?tun|from_pretrained|hyper-?parameters?|base model", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """One card to check."""
 
     name: str
@@ -39,8 +38,7 @@ class Input:
     """The files of scores of its repository, where that is on a Hub."""
 
 
-@dataclass(frozen=True, slots=True)
-class Walked:
+class Walked(NamedTuple):
     """What was found in a folder."""
 
     name: str

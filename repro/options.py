@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from repro.card import Card, Ignore
 from repro.errors import ReproError
@@ -46,8 +47,7 @@ class Options:
         return str(self.reports / ".cache" / "hub")
 
 
-@dataclass(frozen=True, slots=True)
-class Audited:
+class Audited(NamedTuple):
     """A card read, with what was found outside it."""
 
     data: bytes
@@ -57,8 +57,7 @@ class Audited:
     source: Source | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """A report and the folder that holds it; `blocked` says what could not be done, and why."""
 
     report: Report

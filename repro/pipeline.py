@@ -200,13 +200,13 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
     shown = before.card_source if before else path
     audited = audit(path, options, source, shown_as=shown, subject=wanted.repo_id, revision=wanted.revision)
     if before and path != target:  # the run's own copy of the card has no neighbours
-        audited = replace(audited, spec=with_earlier(audited.spec, before.spec))
+        audited = audited._replace(spec=with_earlier(audited.spec, before.spec))
     subject = next(iter(audited.evidence.role("subject")), None)
     if source is not None and subject is None:
         blocked = not_found(audited.evidence.absences, wanted)
     notes = [f"Not verified: {blocked}."] if blocked else []
     if blocked and before and before.evidence.repos and not audited.evidence.repos and not wanted.repo_id:
-        audited = replace(audited, evidence=before.evidence)
+        audited = audited._replace(evidence=before.evidence)
         notes.append(f"What is said here of other repositories was found by the run of {before.created[:10]}.")
     shelf.prepare(folder, audited.data)
     the_plan, finished, since = measure.known_now(

@@ -9,7 +9,8 @@ from repro.finding import Finding, Outcome, Severity
 from repro.render.ledger import anchors, claimed_text
 from repro.render.places import Place, place
 from repro.render.safe_text import short
-from repro.render.words import SEVERITIES, VERDICTS, Word
+from repro.render.verdict_words import VERDICTS
+from repro.render.words import SEVERITIES, Word
 from repro.report import Report
 
 HIGHLIGHTS = 4

@@ -6,15 +6,8 @@ from dataclasses import dataclass
 
 from repro.comparison import ORDER, Comparison, Leg, Verdict, count
 from repro.render.places import Place, place
-from repro.render.words import (
-    NOT_COMPARED,
-    VERDICTS,
-    WEIGHTS,
-    Word,
-    figure,
-    interval_text,
-    value_text,
-)
+from repro.render.verdict_words import NOT_COMPARED, VERDICTS, WEIGHTS
+from repro.render.words import Word, figure, interval_text, value_text
 from repro.report import Report
 from repro.spec import Claim, ClaimKind
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from repro.errors import PrerequisiteError
 from repro.evidence import LoggedLoss
 from repro.render.palette import CURVES, GRID, INK, MEANS, PAPER, PUBLISHED, SOFT, TONES
-from repro.render.words import VERDICTS
+from repro.render.verdict_words import VERDICTS
 from repro.report import Report
 from repro.run import StageRun
 from repro.spec import Claim, ClaimKind

@@ -15,8 +15,8 @@ from repro.render.palette import TERMINAL
 from repro.render.places import card_lines
 from repro.render.plan_rows import SCALES
 from repro.render.safe_text import one_line
+from repro.render.verdict_words import NOT_COMPARED, VERDICTS
 from repro.render.view import split_answer
-from repro.render.words import NOT_COMPARED, VERDICTS
 from repro.report import Report
 
 

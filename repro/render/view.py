@@ -17,18 +17,8 @@ from repro.render.ledger import Chip, LedgerGroup, LedgerRow, ledger_chips, ledg
 from repro.render.places import MAX_LINES, Line, card_lines, numbered
 from repro.render.plan_rows import SCALES, CostRow, StageRows, cost, plan_stages
 from repro.render.score_rows import ScoreBlock, score_blocks
-from repro.render.words import (
-    NOT_COMPARED,
-    ORIGINS,
-    SEVERITIES,
-    VERDICTS,
-    WEIGHTS,
-    Word,
-    duration,
-    figure,
-    moment,
-    plural,
-)
+from repro.render.verdict_words import NOT_COMPARED, VERDICTS, WEIGHTS
+from repro.render.words import ORIGINS, SEVERITIES, Word, duration, figure, moment, plural
 from repro.report import Report
 from repro.spec import Spec
 from repro.task import Scale

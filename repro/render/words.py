@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from repro.comparison import Verdict, Weight
 from repro.finding import Outcome, Severity
 from repro.spec import AnyFact, Origin, Value
 
@@ -21,38 +20,6 @@ class Word:
     """good, bad, warn, info, calm or mute: each rendering has its own colour for it."""
     meaning: str
 
-
-VERDICTS: dict[Verdict, Word] = {
-    Verdict.REPRODUCED: Word(
-        "REPRODUCED",
-        "reproduced",
-        "✓",
-        "good",
-        "measured at the claim's own scale; agrees within a margin that was stated before looking",
-    ),
-    Verdict.DIFFERS: Word(
-        "DIFFERS",
-        "differs",
-        "✗",
-        "bad",
-        "measured at the claim's own scale, or decided by arithmetic or an artefact; does not agree",
-    ),
-    Verdict.INCONCLUSIVE: Word("INCONCLUSIVE", "inconclusive", "?", "warn", "measured, but too noisy to say"),
-    Verdict.NOT_COMPARABLE: Word(
-        "NOT_COMPARABLE",
-        "not comparable",
-        "∥",
-        "info",
-        "measured under other conditions: the numbers stand side by side and no more is said",
-    ),
-    Verdict.CONSISTENT: Word(
-        "CONSISTENT", "consistent", "≈", "calm", "not regenerated; evidence of a lower kind, which is named, agrees"
-    ),
-    Verdict.UNTESTED: Word("UNTESTED", "untested", "·", "mute", "nothing was measured"),
-    Verdict.UNSTATED: Word("UNSTATED", "left open", "○", "mute", "the card announces a figure and leaves it open"),
-}
-
-NOT_COMPARED = Word("", "not compared", "–", "mute", "this audit read and checked the card, and compared nothing")
 
 ORIGINS: dict[Origin, Word] = {
     Origin.STATED: Word("stated", "stated", "●", "good", "the card says so"),
@@ -74,13 +41,6 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.UNKNOWN: "cannot tell",
     Outcome.PASS: "passed",
     Outcome.NOT_APPLICABLE: "not applicable",
-}
-
-WEIGHTS: dict[Weight, str] = {
-    Weight.NONE: "○○○ none",
-    Weight.WEAK: "●○○ weak",
-    Weight.MODERATE: "●●○ moderate",
-    Weight.STRONG: "●●● strong",
 }
 
 

@@ -139,19 +139,25 @@ def only_tested(doc: Document, names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(name for name, elsewhere in places.items() if elsewhere == {True})
 
 
+def _marked(text: str) -> bool:
+    if "checkpoint" not in text and "based on" not in text and "was fine" not in text:
+        return False  # as is most text: looked for before the pattern
+    return _MARK.search(text) is not None
+
+
 def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
     """The model that sentences name as what this one was tuned from, where nothing on the card links or lists one."""
     if doc.card.front_matter.get("base_model") or any(s.key == "base_model" for s in gathered.statements):
         return Gathered()
     sized = not all(doc.words.lacks(pattern) for pattern in _BASES)
-    if gathered.parts or not (sized or _MARK.search(doc.card.text)):
+    if gathered.parts or not (sized or _marked(doc.card.text)):
         return Gathered()
     found: dict[str, Statement] = {}
     for block in doc.blocks:
         if block.kind not in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM) or len(block.text) > 5000:
             continue
         patterns = _BASES if sized and _SIZED.search(block.text) else ()
-        for pattern in (*patterns, *_UNSIZED) if _MARK.search(block.text) else patterns:
+        for pattern in (*patterns, *_UNSIZED) if _marked(block.text) else patterns:
             for match in pattern.finditer(block.text):
                 name = next(filter(None, match.groups())).strip().rstrip(".")
                 if not doc.is_own_name(name) and (pattern is _CHECKPOINT or fold(name) not in fold(doc.title)):

@@ -42,6 +42,8 @@ _FAMILY = re.compile(
     r"(?P<name>(?:[A-Z]\w*)?(?:L[Ll]a[Mm][Aa]|BERT|GPT|Qwen|Mistral|Gemma|Falcon)[\w.-]*(?: \d[\w.]*)?)(?=[:,.; ]|$)"
 )
 _MARK = re.compile(r"built on top of|initiali[sz]ed |model (?:was fine|is based on)|models? based on|checkpoints?\b")
+_PARTS_OF_MARK = ("built on", "initiali", "was fine", "based on", "checkpoint")
+"""One of each of its branches, which cost less to look for: a new branch needs its own."""
 _UNSIZED = (_TUNED, _CHECKPOINT, _PUBLIC, _BUILT_ON, _FAMILY)
 _SIZED = re.compile(r"\d[Bb](?![A-Za-z0-9])")
 _NO_NAME = frozenset(("", "unknown", "none", "custom", "private", "following"))
@@ -140,9 +142,10 @@ def only_tested(doc: Document, names: tuple[str, ...]) -> frozenset[str]:
 
 
 def _marked(text: str) -> bool:
-    if "checkpoint" not in text and "based on" not in text and "was fine" not in text:
-        return False  # as is most text: looked for before the pattern
-    return _MARK.search(text) is not None
+    for part in _PARTS_OF_MARK:
+        if part in text:
+            return _MARK.search(text) is not None
+    return False
 
 
 def read_named_base(doc: Document, gathered: Gathered) -> Gathered:

@@ -36,7 +36,7 @@ def unnamed(doc: Document, gathered: Gathered) -> str:
     named = said or (not doc.words.lacks(_FINE_TUNED) and _told(doc))
     text = doc.card.text
     lower = text.lower()
-    if "rain" in text and (("cont" in lower and _CONTINUED.search(text)) or _TITLED.search(doc.title)):
+    if "rain" in text and (_CONTINUED.search(text) or _TITLED.search(doc.title)):
         return "pretraining"
     if named or _TUNED.search(doc.title) or then_tuned(doc):
         return "fine-tuning"

@@ -55,14 +55,21 @@ def show_diffs(
     it; on a terminal what could drive it is written as an escape."""
     from repro.checked import CheckedCard
     from repro.diff import shown_diff, unified_diff
+    from repro.render.words import plural
 
     parts: list[bytes] = []
+    left = 0
     for item in checking.run(words):
         others(item)
         mended = tell(checking, item)
+        left += len(item.findings) if isinstance(item, CheckedCard) else 0
         if isinstance(item, CheckedCard) and mended is not None:
             parts.append(unified_diff(mended.before, mended.data, item.report.card_source))
     diff = b"".join(parts)
+    if left and not diff:
+        screen.say(
+            f"No fix without judgement for {plural(left, 'finding')}: repro check without --diff shows what is wrong."
+        )
     if output is None and sys.stdout.isatty():
         sys.stdout.write(shown_diff(diff))
     else:

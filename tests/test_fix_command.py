@@ -74,6 +74,15 @@ def test_diff_changes_nothing_and_git_takes_it(card: Path) -> None:
     assert card.read_bytes() == MENDED
 
 
+def test_an_empty_difference_says_that_something_is_left(card: Path) -> None:
+    done = repro("check", "--diff", "--select", "R706", "card.md", cwd=card.parent)
+    assert (done.returncode, done.stdout) == (10, b"")
+    assert b"No fix without judgement for 1 finding: repro check without --diff shows what is wrong." in done.stderr
+    card.write_bytes(MENDED)
+    clean = repro("check", "--diff", "--select", "R412", "card.md", cwd=card.parent)
+    assert (clean.returncode, clean.stdout, clean.stderr) == (0, b"", b"")
+
+
 def test_what_is_ignored_or_not_selected_is_not_fixed(card: Path) -> None:
     repro("check", "--fix", "--ignore", "R412", "card.md", cwd=card.parent)
     assert card.read_bytes() == CARD.replace(b"| 21.0 |", b"| 20.0 |")

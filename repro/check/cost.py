@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from repro.card import Span
 from repro.check.figures import NUMBER, Entry, entries, figure, line_of, loose, rounded
 from repro.check.outcomes import absent, failed, passed, unknown
-from repro.check.wording import at, front_matter_end, text_lines
+from repro.check.wording import at, matches
 from repro.evidence import Evidence
 from repro.finding import Edit, Observation, Severity, check
 from repro.number import Interval, Number
@@ -45,14 +45,6 @@ _METRIC = re.compile(r"(train|eval|predict|test)(runtime|samplespersecond|sample
 """A trainer's metrics without the underscores, which a table's cell may take for emphasis."""
 
 
-def _lines(spec: Spec, pattern: re.Pattern[str], needed: str) -> Iterator[tuple[int, re.Match[str]]]:
-    end = front_matter_end(spec)
-    for line, text in enumerate(text_lines(spec), start=1):
-        if line > end and needed in text and len(text) < 4000:
-            for match in pattern.finditer(text):
-                yield line, match
-
-
 def _span(spec: Spec, line: int, match: re.Match[str], group: str) -> Span:
     return Span(spec.source, line, line, match.start(group) + 1, match.end(group))
 
@@ -71,7 +63,7 @@ def trainable_share(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
         return [absent("No trainable parameters are printed with their share.")]
     found = []
     for pattern in (_PEFT, _TRAINABLE):
-        for line, match in _lines(spec, pattern, "trainable"):
+        for line, match in matches(spec, pattern, "trainable"):
             part, whole, share = (figure(match[g]) for g in ("part", "all", "share"))
             if not part or not whole or not share or whole.value <= 0:
                 continue
@@ -102,7 +94,7 @@ def gpu_hours(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """
     found = []
     lower = "hours" in spec.text and "GPU" in spec.text
-    for line, match in _lines(spec, _GPU_HOURS, "our") if lower else ():
+    for line, match in matches(spec, _GPU_HOURS, "our") if lower else ():
         count = float(_WORDS.get(match["count"], 0) or match["count"])
         time = figure(match["time"]) or Number(match["time"], float(_WORDS.get(match["time"], 1)), 1.0)
         hours = figure(match["hours"])
@@ -183,7 +175,7 @@ def printed_products(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     """
     good: list[Span] = []
     found: list[Observation] = []
-    for line, match in _lines(spec, _PRODUCT, "=") if "=" in spec.text and _TWO.search(spec.text) else ():
+    for line, match in matches(spec, _PRODUCT, "=") if "=" in spec.text and _TWO.search(spec.text) else ():
         factors = [f for text in _BY.split(match["factors"]) if (f := figure(text))]
         result = figure(match["result"])
         if result is None or len(factors) < 2 or line_of(spec, line).lstrip().startswith((">>>", "#!")):

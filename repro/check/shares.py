@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from repro.card import Span
 from repro.check.figures import NUMBER, cell_edit, cell_span, figure, loose, rounded
 from repro.check.outcomes import absent, failed, listing, passed, unknown
-from repro.check.wording import PipeTable, front_matter_end, pipe_tables, text_lines
+from repro.check.wording import PipeTable, matches, pipe_tables
 from repro.evidence import Evidence
 from repro.finding import Edit, Observation, Severity, check
 from repro.number import Interval, Number
@@ -39,14 +39,6 @@ def _plain(digits: str) -> Number:
     return number
 
 
-def _lines(spec: Spec, pattern: re.Pattern[str], needed: str) -> Iterator[tuple[int, re.Match[str]]]:
-    end = front_matter_end(spec)
-    for line, text in enumerate(text_lines(spec), start=1):
-        if line > end and needed in text and len(text) < 4000:
-            for match in pattern.finditer(text):
-                yield line, match
-
-
 def _at(spec: Spec, line: int, match: re.Match[str], group: str) -> tuple[Span, Edit]:
     start, end, old = match.start(group) + 1, match.end(group), match[group]
     return Span(spec.source, line, line, start, end), Edit(line, start, end, old, old)
@@ -70,7 +62,7 @@ def share_of_counts(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     good: list[Span] = []
     found: list[Observation] = []
     for pattern in (_COUNTS_FIRST, _SHARE_FIRST):
-        for line, match in _lines(spec, pattern, "%"):
+        for line, match in matches(spec, pattern, "%"):
             part, whole, share = (_plain(match[g]) for g in ("part", "all", "share"))
             if not 0 <= part.value <= whole.value or whole.value < 2:
                 continue
@@ -116,7 +108,7 @@ def differences_recomputed(spec: Spec, evidence: Evidence) -> Iterable[Observati
 
 
 def _prose(spec: Spec) -> Iterator[Observation]:
-    for line, match in _lines(spec, _FROM_TO, " from "):
+    for line, match in matches(spec, _FROM_TO, " from "):
         first, second, change = (_plain(match[g]) for g in ("first", "second", "change"))
         points = match["unit"] != "%"
         span, edit = _at(spec, line, match, "change")

@@ -173,6 +173,15 @@ def _commented(text: str) -> frozenset[int]:
     return frozenset(lines)
 
 
+def matches(spec: Spec, pattern: re.Pattern[str], needed: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """(line number, match) of every match in the body's lines, several a line, where `needed` stands in the line."""
+    end = front_matter_end(spec)
+    for line, text in enumerate(text_lines(spec), start=1):
+        if line > end and needed in text and len(text) < LONGEST_LINE:
+            for match in pattern.finditer(text):
+                yield line, match
+
+
 _MOST_MARKS = 8
 """With more marks to look for than this in each line, the pattern itself is as quick."""
 

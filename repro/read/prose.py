@@ -46,6 +46,8 @@ _NOT_SHARE = re.compile(
 _CHAT_TEMPLATE = re.compile(
     r"\b(?:uses?|with|using|follows?|in)\s+the\s+([A-Z][\w.-]{1,20}(?: \d)?)\s+(?:chat|prompt)\s+(?:template|format)\b"
 )
+_MODEL_NAME = re.compile(r"\[[^\[\]\s]*[/-][^\[\]\s]*\]")
+"""A linked name: the "sft" of "tiny-sft" tells how that model was made, not what a sentence is about."""
 _INITIALLY = re.compile(r"(?i)\b(?:initially|first) (?:supervised )?fine-?tuned\b")
 _BASE = re.compile(
     r"(?i)\b(?:fine[- ]?tuned?|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned|initiali[sz]ed)\s+"
@@ -288,7 +290,7 @@ def _links(doc: Document, block: Block) -> Iterator[Statement]:
             before,
         ):
             clause = before.rsplit(". ", 1)[-1]
-            stage = stage_in(clause) or ("sft" if _INITIALLY.search(clause) else "")
+            stage = stage_in(_MODEL_NAME.sub(" ", clause)) or ("sft" if _INITIALLY.search(clause) else "")
             place = _line(block.span, source, match.start())
             yield Statement("dataset", found, doc.locate(place, found), found, None, "", stage, "", "prose")
 

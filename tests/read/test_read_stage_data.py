@@ -85,3 +85,17 @@ def test_a_tag_that_says_fine_tuned_makes_a_stage(spec_of: Reader) -> None:
     spec = spec_of("---\nbase_model: nest/egg\ntags: [finetune, gpt4]\n---\n# Heron\n\nA bird.\n")
     assert [(s.name, s.base.value) for s in spec.stages] == [("fine-tuning", "nest/egg")]
     assert spec_of("---\nbase_model: nest/egg\ntags: [finetune, gguf]\n---\n# Heron\n\nA bird.\n").stages == ()
+
+
+def test_the_name_of_a_base_does_not_say_whose_data_a_sentence_names(spec_of: Reader) -> None:
+    spec = spec_of(
+        "# finch-dpo\n\nThis model is a fine-tuned version of [wren/finch-sft](https://huggingface.co/wren/finch-sft) "
+        "on the [wren/pairs](https://huggingface.co/datasets/wren/pairs) dataset.\n\n"
+        "This model was trained with DPO.\n\n## Training\n\n| Parameter | SFT | DPO |\n|---|---|---|\n"
+        "| Base model | wren/finch | wren/finch-sft |\n| Dataset | wren/chats | wren/pairs |\n"
+        "| Learning rate | 2e-5 | 5e-7 |\n| Epochs | 2 | 1 |\n"
+    )
+    assert {s.name: [d.repo_id for d in s.datasets] for s in spec.stages} == {
+        "sft": ["wren/chats"],
+        "dpo": ["wren/pairs"],
+    }

@@ -286,7 +286,15 @@ def test_ctrl_c_stops_a_sweep_that_the_same_command_goes_on_with(tmp_path: Path)
     source(tmp_path / "s.jsonl", 1500)
     words = [sys.executable, "-m", "repro", "sweep", "s.jsonl", "--output", "out", "--jobs", "2"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(words, cwd=tmp_path, env=env, stderr=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        words,
+        cwd=tmp_path,
+        env=env,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # a suite started in the background inherits an ignored Ctrl-C, and would hand it on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not list((tmp_path / "out").glob("parts/*.cards.parquet")) and process.poll() is None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)

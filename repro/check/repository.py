@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from repro.arithmetic import BYTES_PER_PARAMETER, llama_parameters
 from repro.check.lineage import size_in_name
 from repro.check.outcomes import absent, failed, passed, unknown
+from repro.check.tokens import subject
 from repro.evidence import Evidence, Repo
 from repro.finding import Observation, Severity, check
 from repro.spec import Spec
@@ -14,10 +15,6 @@ from repro.spec import Spec
 LLAMA_SHAPED = frozenset({"llama", "mistral"})
 """Architectures of which `llama_parameters` counts every weight."""
 _WIDTHS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "bf16": "bf16", "fp16": "fp16", "fp32": "fp32"}
-
-
-def _subject(evidence: Evidence) -> Repo | None:
-    return next(iter(evidence.role("subject")), None)
 
 
 def _integer(repo: Repo, key: str) -> int | None:
@@ -57,7 +54,7 @@ def shape_against_size(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     claimed = size_in_name(name)
     if claimed is None:
         return [absent("The model's name says no size.")]
-    repo = _subject(evidence)
+    repo = subject(evidence)
     count = shape_parameters(repo) if repo else None
     if repo is None or count is None:
         return _missing("a configuration of a shape that can be counted")
@@ -78,7 +75,7 @@ def index_against_parameters(spec: Spec, evidence: Evidence) -> Iterable[Observa
     Sources: huggingface/transformers src/transformers/modeling_utils.py save_pretrained;
     https://huggingface.co/docs/safetensors/metadata_parsing
     """
-    repo = _subject(evidence)
+    repo = subject(evidence)
     if repo is None:
         return _missing("a weight index")
     size, count = _integer(repo, "index_total_size_bytes"), _integer(repo, "index_total_parameters")
@@ -109,7 +106,7 @@ def stored_precision(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
     Fix: State in which precision training computed and in which the weights are stored.
     Sources: https://huggingface.co/docs/transformers/main_classes/configuration; NeMo Automodel PR 3875
     """
-    repo = _subject(evidence)
+    repo = subject(evidence)
     if repo is None:
         return _missing("config.json")
     fact = repo.get("torch_dtype") if repo.get("torch_dtype").known else repo.get("dtype")

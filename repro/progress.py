@@ -72,6 +72,9 @@ class Watcher:
     def __call__(self, event: Progress) -> None:
         if self._quiet:
             return
+        if event.warning:
+            self._console.print(f"{event.task}: {event.warning}", markup=False, highlight=False, soft_wrap=True)
+            return
         if self._bars:
             self._show_bar(self._bars, event)
         else:

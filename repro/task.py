@@ -29,6 +29,9 @@ class Progress:
     loss: float | None = None
     learning_rate: float | None = None
     note: str = ""
+    """Passing: what is being done just now."""
+    warning: str = ""
+    """To stay in sight: what went otherwise than was asked for, and what was done about it."""
 
     @property
     def rate(self) -> float:

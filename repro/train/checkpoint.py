@@ -1,4 +1,4 @@
-"""Checkpoints of a stage, each seen whole or not at all; the last two are kept."""
+"""Checkpoints of a stage, each seen whole or not at all and used only as it was written; the last two are kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import torch
 
 from repro.errors import RunError
 from repro.files import cannot_write
+from repro.train.manifest import check_manifest, write_manifest
+from repro.train.tensors import write_state
 
 KEPT = 2
 LEAST_SECONDS_BETWEEN = 5.0
@@ -23,9 +26,10 @@ COST_SHARE = 0.01
 class Checkpoints:
     """A folder of checkpoints, `step-<n>` each; n optimizer steps were done.
 
-    Where one process can hold the model, one file has all there is: weights, optimizer, time spent. Under FSDP or
-    DeepSpeed each process writes its share through accelerate. The learning rate, the data's order and the random
-    numbers of a step are functions of the step, so that nothing else needs keeping.
+    Where one process can hold the model, one file has weights and optimizer. Under FSDP or DeepSpeed each process
+    writes its share through accelerate. The learning rate, the data's order and the random numbers of a step are
+    functions of the step, so that nothing else needs keeping. A manifest has the hash of every file, the time spent
+    and the hash of the steps logged so far: what was changed since is refused by name, and the one before is used.
     """
 
     def __init__(self, folder: Path, accelerator: Any, *, every_seconds: float = LEAST_SECONDS_BETWEEN) -> None:
@@ -39,6 +43,8 @@ class Checkpoints:
         self._sharded = str(getattr(accelerator.distributed_type, "value", "")) in {"FSDP", "DEEPSPEED", "MEGATRON_LM"}
         self._last = time.monotonic()
         self._cost = 0.0
+        self.refused: list[str] = []
+        """What `load` passed over and why, a sentence each."""
 
     def due(self, step: int) -> bool:
         """Whether it is time; the same answer in every process that must take part."""
@@ -51,8 +57,12 @@ class Checkpoints:
         flag = torch.tensor([float(late and self._accelerator.is_main_process)], device=self._accelerator.device)
         return bool(self._accelerator.reduce(flag, "sum").item())
 
-    def save(self, step: int, model: Any, optimizer: Any, seconds: float) -> None:
+    def save(self, step: int, model: Any, optimizer: Any, seconds: float, log_hash: str = "") -> None:
         """
+        Args:
+            seconds: spent on the stage so far.
+            log_hash: SHA-256 of the first `step` lines of the step log; the main process's counts.
+
         Raises:
             ReproError: the disk is full, or the folder cannot be written.
         """
@@ -67,12 +77,11 @@ class Checkpoints:
                 self._accelerator.save_state(str(part))
                 self._accelerator.wait_for_everyone()
             if self._accelerator.is_main_process:
-                state: dict[str, Any] = {"step": step, "seconds": seconds}
                 if not self._sharded:
-                    state["model"] = self._accelerator.unwrap_model(model).state_dict()
-                    state["optimizer"] = optimizer.state_dict()
-                _write(part / "state.pt", state)
-                os.rename(part, self.folder / f"step-{step:08d}")
+                    weights = self._accelerator.unwrap_model(model).state_dict()
+                    write_state(part / "state.pt", {"model": weights, "optimizer": optimizer.state_dict()})
+                write_manifest(part, step=step, seconds=seconds, log_hash=log_hash)
+                os.rename(part, self._place(step))
                 _sync_folder(self.folder)
                 for old in self.steps()[:-KEPT]:
                     shutil.rmtree(self._place(old), ignore_errors=True)
@@ -87,39 +96,66 @@ class Checkpoints:
         self._last = time.monotonic()
         self._cost = self._last - began
 
-    def load(self, model: Any, optimizer: Any) -> tuple[int, float]:
-        """Take up the last whole checkpoint: (steps done, seconds spent), (0, 0.0) when there is none.
+    def load(self, model: Any, optimizer: Any, log_hash: Callable[[int], str] | None = None) -> tuple[int, float]:
+        """Take up the last checkpoint that is as it was written: (steps done, seconds spent), (0, 0.0) without any.
+
+        Those passed over are removed, and named in `refused`.
+
+        Args:
+            log_hash: SHA-256 of the first n lines of the step log, for the main process.
 
         Raises:
-            RunError: there are checkpoints, and none can be read.
+            RunError: there are checkpoints, and none can be used.
         """
-        if self._accelerator.is_main_process and self.folder.is_dir():
-            for left in self.folder.glob(".part-*"):
-                shutil.rmtree(left, ignore_errors=True)
-        self._accelerator.wait_for_everyone()
-        failure: Exception | None = None
-        for step in reversed(self.steps()):
+        from accelerate.utils import broadcast_object_list
+
+        # the main process looks at the files once for all: every process must take up the same one
+        found: list[Any] = [self._choose(log_hash) if self._accelerator.is_main_process else None]
+        broadcast_object_list(found)
+        step, seconds, self.refused = found[0]
+        if step is None:
+            raise RunError(
+                f"no checkpoint can be used: {'; '.join(self.refused)}",
+                where=str(self.folder),
+                hint=f"remove {self.folder.parent} to train this stage again from its start",
+            )
+        if step == 0:
+            return 0, 0.0
+        try:
+            if self._sharded:
+                self._accelerator.load_state(str(self._place(step)))
+            else:
+                # our own file, but in a folder that others may write to: weights only
+                state = torch.load(self._place(step) / "state.pt", map_location="cpu", weights_only=True)
+                self._accelerator.unwrap_model(model).load_state_dict(state["model"])
+                optimizer.load_state_dict(state["optimizer"])
+        except Exception as error:  # whole, and yet of no use: other shapes, another version of a library
+            raise RunError(
+                f"the checkpoint does not fit this run: {error}",
+                where=str(self._place(step)),
+                hint=f"remove {self.folder.parent} to train this stage again from its start",
+            ) from error
+        return step, seconds
+
+    def _choose(self, log_hash: Callable[[int], str] | None) -> tuple[int | None, float, list[str]]:
+        """(step or 0 or None, seconds, why those after it are refused), leaving only what may be used."""
+        if not self.folder.is_dir():
+            return 0, 0.0, []
+        for left in self.folder.glob(".part-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        refused: list[str] = []
+        steps = self.steps()
+        for step in reversed(steps):
             place = self._place(step)
             try:
-                # our own files, but in a folder that others may write to: weights only
-                state = torch.load(place / "state.pt", map_location="cpu", weights_only=True)
-                if state["step"] != step:
-                    raise ValueError(f"holds step {state['step']}")
-                if self._sharded:
-                    self._accelerator.load_state(str(place))
-                else:
-                    self._accelerator.unwrap_model(model).load_state_dict(state["model"])
-                    optimizer.load_state_dict(state["optimizer"])
-                return step, float(state["seconds"])
-            except Exception as error:
-                failure = error
-        if failure is not None:
-            raise RunError(
-                f"no checkpoint can be read: {failure}",
-                where=str(self.folder),
-                hint="remove the stage's folder to train it again",
-            ) from failure
-        return 0, 0.0
+                seconds = check_manifest(place, step=step, log_hash=log_hash(step) if log_hash else "")
+            except ValueError as why:
+                refused.append(f"{place.name}: {why}")
+                continue
+            for later in steps[steps.index(step) + 1 :]:
+                shutil.rmtree(self._place(later), ignore_errors=True)
+            return step, seconds, refused
+        return (None if refused else 0), 0.0, refused
 
     def steps(self) -> list[int]:
         """The steps at which there are whole checkpoints, ascending."""
@@ -133,45 +169,6 @@ class Checkpoints:
 
     def _place(self, step: int) -> Path:
         return self.folder / f"step-{step:08d}"
-
-
-def save_tensors(path: Path, state: dict[str, Any]) -> None:
-    """One file of tensors and plain values, whole.
-
-    Raises:
-        ReproError: the disk is full, or the folder cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(part, state)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
-
-
-def load_tensors(path: Path) -> dict[str, Any] | None:
-    """What `save_tensors` wrote, or None when there is none or it is damaged."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        return None
-    except Exception:
-        return None
-    return state if isinstance(state, dict) else None
-
-
-def _write(path: Path, state: dict[str, Any]) -> None:
-    with path.open("wb") as file:
-        try:
-            torch.save(state, file)
-        except RuntimeError as error:
-            # torch wraps what the file raised
-            cause = error.__context__ or error.__cause__
-            raise cause if isinstance(cause, OSError) else error from error
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -22,7 +22,7 @@ from repro.train.objective import Objective
 from repro.train.optimizer import set_learning_rate
 from repro.train.order import Order, Window, group_weights
 from repro.train.progress import Reporter
-from repro.train.record import STEPS_FILE, StepLog
+from repro.train.record import STEPS_FILE, StepLog, log_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,15 @@ def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Repo
     """
     main = accelerator.is_main_process
     checkpoints = Checkpoints(job.folder / "checkpoints", accelerator, every_seconds=job.checkpoint_seconds)
-    done, before = checkpoints.load(model, optimizer)
-    log = StepLog(job.folder / STEPS_FILE, keep=done) if main else None
+    path = job.folder / STEPS_FILE
+    done, before = checkpoints.load(model, optimizer, lambda count: log_hash(path, count))
+    log = StepLog(path, keep=done) if main else None
     steps: list[Step] = log.steps if log else []
     model.train()
     began = time.monotonic()
     reporter(done)
+    for why in checkpoints.refused:
+        reporter(done, warning=f"a checkpoint is not used ({why}): training goes on from step {done}")
     try:
         for number in range(done + 1, job.order.steps + 1):
             step = _step(job, number, model, optimizer, accelerator)
@@ -74,7 +77,8 @@ def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Repo
             if number < job.order.steps and checkpoints.due(number):
                 if log:
                     log.sync()
-                checkpoints.save(number, model, optimizer, before + time.monotonic() - began)
+                spent = before + time.monotonic() - began
+                checkpoints.save(number, model, optimizer, spent, log.hash() if log else "")
     finally:
         if log:
             log.close()

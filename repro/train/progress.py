@@ -24,10 +24,16 @@ class Reporter:
         self._last = float("-inf")
 
     def __call__(
-        self, done: int, *, loss: float | None = None, learning_rate: float | None = None, note: str = ""
+        self,
+        done: int,
+        *,
+        loss: float | None = None,
+        learning_rate: float | None = None,
+        note: str = "",
+        warning: str = "",
     ) -> None:
         now = self._clock()
-        if now - self._last < INTERVAL_SECONDS and done < self._total and not note:
+        if now - self._last < INTERVAL_SECONDS and done < self._total and not note and not warning:
             return
         self._last = now
         self._observer(
@@ -39,5 +45,6 @@ class Reporter:
                 loss=loss,
                 learning_rate=learning_rate,
                 note=note,
+                warning=warning,
             )
         )

@@ -81,7 +81,7 @@ def load_run(folder: str | Path) -> Run | None:
         raise ReproError(
             f"not a run of this version ({'.'.join(map(str, first['loc']))}: {first['msg']})",
             where=str(place),
-            hint="remove the folder to run again",
+            hint="remove this file and run again: stages that finished are kept",
         ) from error
 
 
@@ -106,7 +106,12 @@ def load_stage(folder: Path) -> StageRun | None:
     try:
         return pydantic.TypeAdapter(StageRun).validate_json(place.read_bytes())
     except pydantic.ValidationError as error:
-        raise ReproError("not a stage of this version", where=str(place), hint="remove the folder") from error
+        first = error.errors()[0]
+        raise ReproError(
+            f"not a finished stage of this version ({'.'.join(map(str, first['loc']))}: {first['msg']})",
+            where=str(place),
+            hint="remove this file to train the stage again",
+        ) from error
 
 
 class StepLog:
@@ -130,7 +135,9 @@ class StepLog:
                 where=str(path),
                 hint="remove the stage's folder to train it again",
             )
-        write_whole(path, b"".join(_line(step) for step in kept))
+        lines = b"".join(_line(step) for step in kept)
+        write_whole(path, lines)
+        self._hash = hashlib.sha256(lines)
         self.steps: list[Step] = kept
         try:
             self._file = path.open("ab", buffering=0)
@@ -148,7 +155,12 @@ class StepLog:
                 raise OSError(28, os.strerror(28))
         except OSError as error:
             raise cannot_write(self.path, error) from error
+        self._hash.update(line)
         self.steps.append(step)
+
+    def hash(self) -> str:
+        """`log_hash` of what is logged so far."""
+        return self._hash.hexdigest()
 
     def sync(self) -> None:
         """Make what was appended survive a power cut: called before a checkpoint that counts on it.
@@ -182,6 +194,15 @@ def read_steps(path: Path) -> list[Step]:
             break
         steps.append(step)
     return steps
+
+
+def log_hash(path: Path, steps: int) -> str:
+    """SHA-256 of the first `steps` lines of a steps.jsonl, in hex; of what there is where it has fewer."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        data = b""
+    return hashlib.sha256(b"".join(data.splitlines(keepends=True)[:steps])).hexdigest()
 
 
 def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

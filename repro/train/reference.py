@@ -11,8 +11,8 @@ import torch
 
 from repro.errors import RunError
 from repro.train.batch import chunks
-from repro.train.checkpoint import load_tensors, save_tensors
 from repro.train.dpo import DpoObjective
+from repro.train.tensors import load_tensors, save_tensors
 
 SAVE_EVERY_SECONDS = 30.0
 
@@ -26,11 +26,17 @@ def reference_log_probs(
     key: str,
     budget: int,
     tick: Callable[[int], None],
+    every_seconds: float = SAVE_EVERY_SECONDS,
 ) -> torch.Tensor:
     """Log-probabilities of every pair under the initial weights in evaluation mode, (2, pairs), float32 on the CPU.
 
     Source: open_instruct/dpo_tune_cache.py@e6c3044. The file is used only under the same `key`, which names the
     weights, the data and the settings; a part of it saved before a kill is carried on.
+
+    Args:
+        budget: padded tokens of one forward pass.
+        tick: told of the pairs done.
+        every_seconds: the least time between two savings of what is done so far.
 
     Raises:
         ReproError: the file cannot be written.
@@ -42,9 +48,10 @@ def reference_log_probs(
     done = 0
     kept = load_tensors(path)
     if kept is not None and kept.get("key") == key and kept["log_probs"].shape == table.shape:
-        table, done = kept["log_probs"], int(kept["parts"])
-    if done >= len(parts):
-        return table
+        if kept["complete"]:
+            return kept["log_probs"]  # type: ignore[no-any-return]
+        if kept["budget"] == budget:  # under another one the parts hold other pairs
+            table, done = kept["log_probs"], int(kept["parts"])
     processes, me = accelerator.num_processes, accelerator.process_index
     was_training = scorer.training
     scorer.eval()
@@ -64,8 +71,10 @@ def reference_log_probs(
                     table += accelerator.reduce(share.to(accelerator.device), "sum").cpu()
                 done = min(done + processes, len(parts))
                 tick(sum(len(part) for part in parts[:done]) if done < len(parts) else pairs)
-                if accelerator.is_main_process and time.monotonic() - saved > SAVE_EVERY_SECONDS and done < len(parts):
-                    save_tensors(path, {"key": key, "parts": done, "log_probs": table})
+                if accelerator.is_main_process and time.monotonic() - saved >= every_seconds and done < len(parts):
+                    save_tensors(
+                        path, {"key": key, "budget": budget, "complete": False, "parts": done, "log_probs": table}
+                    )
                     saved = time.monotonic()
     finally:
         scorer.train(was_training)
@@ -76,6 +85,6 @@ def reference_log_probs(
             hint="are the starting weights sound, and is the precision wide enough?",
         )
     if accelerator.is_main_process:
-        save_tensors(path, {"key": key, "parts": done, "log_probs": table})
+        save_tensors(path, {"key": key, "budget": budget, "complete": True, "parts": done, "log_probs": table})
     accelerator.wait_for_everyone()
     return table

@@ -34,7 +34,7 @@ from repro.train.optimizer import adamw
 from repro.train.order import Order
 from repro.train.progress import Reporter
 from repro.train.record import load_stage, save_stage
-from repro.train.reference import reference_log_probs
+from repro.train.reference import SAVE_EVERY_SECONDS, reference_log_probs
 from repro.train.schedule import learning_rate, warmup_steps
 from repro.train.semantics import OPEN_INSTRUCT, TRAINER, framework_of
 from repro.train.sft import SftObjective
@@ -73,6 +73,7 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
     folder = shop.folder / f"seed-{seed}" / stage.name
     finished = load_stage(folder)
     if finished is not None:
+        Checkpoints(folder / "checkpoints", shop.accelerator).clear()  # a kill may have come between
         return finished
     began = time.monotonic()
     accelerator, hyperparameters = shop.accelerator, stage.hyperparameters
@@ -103,6 +104,7 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
                 path=folder / "reference.pt",
                 key=_reference_key(stage, base, tokens, autocast),
                 budget=4 * budget,
+                every_seconds=min(SAVE_EVERY_SECONDS, shop.checkpoint_seconds),
                 tick=Reporter(observer_of(shop), f"{label}: reference log-probs", tokens.used),
             )
         )
@@ -227,7 +229,7 @@ def _precision(shop: Workshop, stage: StagePlan) -> tuple[torch.dtype, torch.dty
         return torch.float32, torch.bfloat16
     if asked not in {"fp32", "float32"}:
         observer_of(shop)(
-            Progress(stage.name, 0, 0, 0.0, note=f"{asked} is not available here: computing in float32 instead")
+            Progress(stage.name, 0, 0, 0.0, warning=f"{asked} is not available here: computing in float32 instead")
         )
     return torch.float32, None
 

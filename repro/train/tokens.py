@@ -14,9 +14,9 @@ from repro.errors import RunError
 from repro.plan import Plan, StagePlan
 from repro.run import Assets
 from repro.train.batch import Sequences
-from repro.train.checkpoint import load_tensors, save_tensors
 from repro.train.data import training_rows
 from repro.train.encode import Codec, encode_preference, encode_sft
+from repro.train.tensors import load_tensors, save_tensors
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from same import files, losses
 
 from repro.errors import ReproError, RunError
 from repro.plan import Plan, StagePlan
-from repro.run import NO_ASSETS, Run
+from repro.run import NO_ASSETS
 from repro.task import Progress, ignore
 from repro.train.engine import AccelerateEngine
 from repro.train.lock import locked
@@ -24,16 +25,6 @@ from repro.train.record import load_run, plan_bytes, read_steps
 WORKER = Path(__file__).parent / "run_engine.py"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 QUICK_SECONDS = 120
-
-
-def losses(run: Run, stage: str = "dpo") -> list[float]:
-    return [step.loss for step in run.curves(stage)[0].steps]
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """What a run leaves that must be the same, byte for byte."""
-    names = [*folder.rglob("*.safetensors"), *folder.rglob("steps.jsonl"), *folder.rglob("heldout-*.jsonl")]
-    return {str(p.relative_to(folder)): p.read_bytes() for p in names}
 
 
 @pytest.fixture

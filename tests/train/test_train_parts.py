@@ -21,7 +21,6 @@ from repro.plan import Plan, ProxyModel, StagePlan
 from repro.run import Assets
 from repro.task import Progress, Scale
 from repro.train import synthetic
-from repro.train.checkpoint import _write, load_tensors, save_tensors
 from repro.train.data import heldout_rows, made_rows, sample, training_rows
 from repro.train.loss import dpo_losses
 from repro.train.model import add_pad_token, load_model, load_tokenizer, make_proxy
@@ -29,6 +28,7 @@ from repro.train.optimizer import adamw
 from repro.train.order import Order
 from repro.train.progress import Reporter
 from repro.train.schedule import learning_rate, warmup_steps
+from repro.train.tensors import load_tensors, save_tensors, write_state
 from repro.train.tokenizer import BOS, EOS, PAD, train_tokenizer
 
 SHAPE = ProxyModel(300, 16, 32, 1, 2, 1, 0)
@@ -93,7 +93,7 @@ def test_sampling_rule(total: int, wanted: int) -> None:
 @given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.sampled_from(["trl", "x"]))
 @settings(max_examples=60, deadline=None)
 def test_every_epoch_sees_every_row(rows: int, micro: int, accumulation: int, devices: int, framework: str) -> None:
-    from conftest import HYPERPARAMETERS
+    from plans import HYPERPARAMETERS
 
     given = dataclasses.replace(
         HYPERPARAMETERS,
@@ -271,7 +271,7 @@ def test_pad_token_is_added_and_embeddings_grow(tokenizer: Any) -> None:
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     state = {"tensor": torch.zeros(100_000)}
     with pytest.raises(OSError, match="No space left"):
-        _write(Path("/dev/full"), state)
+        write_state(Path("/dev/full"), state)
     (tmp_path / ".state.pt.part").symlink_to("/dev/full")
     with pytest.raises(ReproError, match="the disk is full") as caught:
         save_tensors(tmp_path / "state.pt", state)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from repro.train.batch import Sequences, collate
+from repro.train.batch import Sequences, collate, collate_forked, shared_prefixes
 from repro.train.loss import checked_dpo_loss, dpo_losses, sequence_log_probs
 from repro.train.objective import RowLosses, Score, scored
 from repro.train.order import Rows
+
+LONGEST_FORK = 1024
+"""Tokens of a row that holds both answers, at most: the mask that keeps them apart grows with their square."""
+LEAST_SHARED = 0.1
+"""The share of all tokens that must be saved before prompts are shared."""
 
 
 class DpoObjective:
@@ -26,8 +31,13 @@ class DpoObjective:
         beta: float,
         label_smoothing: float,
         pad_token_id: int,
+        share_prompts: bool = False,
     ) -> None:
         """
+        Args:
+            share_prompts: compute what both answers of a pair begin with once, where that saves enough; only for
+                a `Scorer` that `shares_prompts`.
+
         Raises:
             RunError: this version has no such loss.
         """
@@ -38,12 +48,26 @@ class DpoObjective:
         self._pad = pad_token_id
         self._reference = torch.zeros(2, 0)
         self.padded_lengths: Rows = 2 * np.maximum(chosen.lengths, rejected.lengths)
+        self._shared: Rows | None = None
+        if share_prompts and len(chosen):
+            shared = shared_prefixes(chosen, rejected)
+            forked = chosen.lengths + rejected.lengths - shared
+            if forked.max() <= LONGEST_FORK and forked.sum() <= (1 - LEAST_SHARED) * self.padded_lengths.sum():
+                self._shared, self.padded_lengths = shared, forked
         self.terms: Rows = np.ones(len(chosen), np.int64)
         self.label_tokens: Rows = chosen.label_counts + rejected.label_counts
 
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether what a pair's answers begin with is computed once."""
+        return self._shared is not None
+
     def log_probs(self, score: Score, rows: Rows, device: torch.device) -> torch.Tensor:
         """Sequence log-probabilities, (2, rows): chosen, rejected."""
-        batch = collate([(self._chosen, rows), (self._rejected, rows)], self._pad, device)
+        if self._shared is None:
+            batch = collate([(self._chosen, rows), (self._rejected, rows)], self._pad, device)
+        else:
+            batch = collate_forked(self._chosen, self._rejected, self._shared, rows, self._pad, device)
         losses = scored(score, batch)
         both = sequence_log_probs(losses, batch.owner, batch.label_counts, loss_type=self._loss_type)
         return both.view(2, len(rows))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
 
 from repro.errors import RunError
 
 NORMALISED = frozenset({"dpo_norm"})
 """Loss types that average a sequence's log-probabilities over its label tokens; the others sum them."""
 DPO_LOSSES = frozenset({"dpo", "dpo_norm"})
+LOGITS_BYTES = 1 << 26
+"""Bytes of the float32 logits that are held at a time. More labels than fit are scored in pieces whose logits are
+computed anew in the backward pass: a third more work for the head, where all of them may be gigabytes."""
 
 
 def token_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -21,7 +26,39 @@ def token_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         logits: (labels, vocabulary), any floating dtype.
         targets: (labels,), token ids.
     """
-    return F.cross_entropy(logits.float(), targets, reduction="none")
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return F.cross_entropy(wide, targets, reduction="none")
+
+
+def label_losses(
+    head: Callable[[torch.Tensor], torch.Tensor],
+    states: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    vocabulary: int,
+    held_bytes: int = LOGITS_BYTES,
+) -> torch.Tensor:
+    """`token_losses` of `head(states)`, without all the logits in memory at once or kept for the backward pass.
+
+    Args:
+        head: (labels, hidden) -> (labels, vocabulary). A module is called as one, so that whatever wraps it (an
+            adapter, hooks that gather sharded weights) is kept; it is called again in the backward pass.
+        states: (labels, hidden).
+        targets: (labels,), token ids.
+        vocabulary: how many logits the head gives a label.
+        held_bytes: see `LOGITS_BYTES`.
+    """
+
+    def scored(states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return token_losses(head(states), targets)
+
+    rows = max(1, held_bytes // (4 * vocabulary))
+    if len(targets) <= rows:
+        return scored(states, targets)
+    parts = zip(torch.split(states, rows), torch.split(targets, rows), strict=True)
+    if not torch.is_grad_enabled():
+        return torch.cat([scored(*part) for part in parts])
+    return torch.cat([checkpoint(scored, *part, use_reentrant=False, preserve_rng_state=False) for part in parts])
 
 
 def sequence_sums(values: torch.Tensor, owner: torch.Tensor, sequences: int) -> torch.Tensor:

@@ -13,7 +13,8 @@ from torch import nn
 from repro.errors import PrerequisiteError, RunError
 from repro.files import cannot_write, names_code
 from repro.plan import ProxyModel
-from repro.train.loss import token_losses
+from repro.train.batch import fork_masks
+from repro.train.loss import label_losses, token_losses
 from repro.train.template import TULU_TEMPLATE
 
 PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
@@ -34,18 +35,42 @@ class Scorer(nn.Module):
         """The model's own, where accelerate looks for it."""
         return self.model.config
 
-    def forward(self, input_ids: torch.Tensor, positions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        positions: torch.Tensor,
+        targets: torch.Tensor,
+        forks: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Cross-entropy of each label of a `Batch`, (labels,), float32."""
         device = input_ids.device.type
+        given: dict[str, torch.Tensor] = {}
+        if forks is not None:
+            given["position_ids"], given["attention_mask"] = fork_masks(forks, input_ids.shape[1])
         with torch.autocast(device, dtype=self._autocast, enabled=self._autocast is not None):
             if self.model.config.model_type in PLAIN_HEADS:
-                states = self.model.get_decoder()(input_ids=input_ids, use_cache=False).last_hidden_state
+                states = self.model.get_decoder()(input_ids=input_ids, use_cache=False, **given).last_hidden_state
                 chosen = states.reshape(-1, states.shape[-1]).index_select(0, positions)
-                logits = self.model.get_output_embeddings()(chosen)
-            else:
-                every = self.model(input_ids=input_ids, use_cache=False).logits
-                logits = every.reshape(-1, every.shape[-1]).index_select(0, positions)
+                head = self.model.get_output_embeddings()
+                return label_losses(head, chosen, targets, vocabulary=self.model.config.vocab_size)
+            every = self.model(input_ids=input_ids, use_cache=False, **given).logits
+            logits = every.reshape(-1, every.shape[-1]).index_select(0, positions)
         return token_losses(logits, targets)
+
+
+def shares_prompts(model: Any, device: torch.device) -> bool:
+    """Whether a `Scorer` of the model gives forked rows the losses of their sequences, and is the faster for it.
+
+    Not where a token's answer hangs on more than the tokens it sees (dropout; a window over neighbours), nor on
+    devices whose fastest attention takes no mask of ours.
+    """
+    config = model.config
+    dropout = getattr(config, "attention_dropout", 0.0) or any(
+        module.p > 0 for module in model.modules() if isinstance(module, nn.Dropout)
+    )
+    windowed = getattr(config, "sliding_window", None) is not None
+    masked = getattr(config, "_attn_implementation", None) in {"sdpa", "eager"}
+    return device.type == "cpu" and config.model_type in PLAIN_HEADS and masked and not dropout and not windowed
 
 
 def make_proxy(shape: ProxyModel, tokenizer: Any, seed: int) -> Any:

@@ -11,8 +11,8 @@ import torch
 from repro.train.batch import Batch
 from repro.train.order import Rows
 
-Score: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""A `Scorer`, or one that accelerate has wrapped: (input_ids, positions, targets) -> label losses."""
+Score: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
+"""A `Scorer`, or one that accelerate has wrapped: (input_ids, positions, targets, forks) -> label losses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +60,4 @@ class Objective(Protocol):
 
 def scored(score: Score, batch: Batch) -> torch.Tensor:
     """Label losses of a batch, (labels,)."""
-    return score(batch.input_ids, batch.positions, batch.targets)
+    return score(batch.input_ids, batch.positions, batch.targets, batch.forks)

@@ -28,6 +28,7 @@ from repro.train.model import (
     pad_token_id,
     save_model,
     set_template,
+    shares_prompts,
 )
 from repro.train.objective import Objective
 from repro.train.optimizer import adamw
@@ -86,10 +87,11 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
         add_pad_token(model, tokenizer)
     codec = Codec(tokenizer, tulu, hyperparameters.label_scope, hyperparameters.max_seq_length)
     tokens = _tokens(shop, stage, codec, label)
-    objective = _objective(stage, tokens, pad_token_id(tokenizer))
     order = Order(tokens.used, hyperparameters, framework=framework, max_steps=_max_steps(shop.plan, stage))
     if framework == TRAINER and stage.method != "sft":
         _without_dropout(model)  # TRL 1.16, DPOConfig.disable_dropout
+    share = shares_prompts(model, accelerator.device)
+    objective = _objective(stage, tokens, pad_token_id(tokenizer), share_prompts=share)
     if stage.get("gradient_checkpointing").value is True and accelerator.device.type != "cpu":
         model.gradient_checkpointing_enable({"use_reentrant": False})
     attempts = count_attempt(shop, folder)
@@ -102,7 +104,7 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
                 scorer,
                 accelerator,
                 path=folder / "reference.pt",
-                key=_reference_key(stage, base, tokens, autocast),
+                key=_reference_key(stage, base, tokens, autocast, shares_prompts=objective.shares_prompts),
                 budget=4 * budget,
                 every_seconds=min(SAVE_EVERY_SECONDS, shop.checkpoint_seconds),
                 tick=Reporter(observer_of(shop), f"{label}: reference log-probs", tokens.used),
@@ -199,7 +201,7 @@ def _tokens(shop: Workshop, stage: StagePlan, codec: Codec, label: str) -> Token
     )
 
 
-def _objective(stage: StagePlan, tokens: Tokens, pad: int) -> Objective:
+def _objective(stage: StagePlan, tokens: Tokens, pad: int, *, share_prompts: bool) -> Objective:
     hyperparameters = stage.hyperparameters
     if stage.method == "sft":
         return SftObjective(tokens.parts[0], reduction=hyperparameters.loss_reduction, pad_token_id=pad)
@@ -211,6 +213,7 @@ def _objective(stage: StagePlan, tokens: Tokens, pad: int) -> Objective:
             beta=hyperparameters.beta,
             label_smoothing=hyperparameters.label_smoothing,
             pad_token_id=pad,
+            share_prompts=share_prompts,
         )
     raise RunError(
         f"stage {stage.name!r} trains with {stage.method}, which this version cannot regenerate",
@@ -249,8 +252,10 @@ def _budget(shop: Workshop, stage: StagePlan, objective: Objective) -> int:
     return max(recipe, CPU_BUDGET) if shop.accelerator.device.type == "cpu" else recipe
 
 
-def _reference_key(stage: StagePlan, base: Path, tokens: Tokens, autocast: torch.dtype | None) -> str:
-    said = (folder_hash(base), tokens.hash(), stage.hyperparameters.loss_type, str(autocast))
+def _reference_key(
+    stage: StagePlan, base: Path, tokens: Tokens, autocast: torch.dtype | None, *, shares_prompts: bool
+) -> str:
+    said = (folder_hash(base), tokens.hash(), stage.hyperparameters.loss_type, str(autocast), shares_prompts)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 

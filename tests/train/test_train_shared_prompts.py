@@ -49,7 +49,7 @@ def _losses(model: Any, batch: Batch) -> tuple[torch.Tensor, list[torch.Tensor]]
 @given(pairs)
 @settings(max_examples=40, deadline=None)
 def test_forked_rows_are_their_sequences(model: Any, made: list[tuple[Any, ...]]) -> None:
-    # every sequence has a token of its own before all that may be shared, or nothing at all in common
+    # every other pair begins apart, so that it has nothing in common
     first = _sequences([([5, *prompt, *one], [*mask]) for prompt, one, _, mask, _ in made])
     second = _sequences([([5 + i % 2, *prompt, *two], [*mask]) for i, (prompt, _, two, _, mask) in enumerate(made)])
     shared = shared_prefixes(first, second)

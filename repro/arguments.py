@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from repro import screen
+from repro.errors import UsageError
 
 
 class Scales(StrEnum):
@@ -55,6 +56,21 @@ class Levels(StrEnum):
     never = "never"
 
 
+def _trackers(given: list[str] | None) -> list[str]:
+    """The names of --report-to, which may be given several times or with commas between.
+
+    Raises:
+        UsageError: there is no such tracker.
+    """
+    from repro.task import TRACKERS
+
+    names = dict.fromkeys(name.strip().lower() for words in given or () for name in words.split(",") if name.strip())
+    for name in names:
+        if name not in TRACKERS:
+            raise UsageError(f"--report-to {name!r} is no tracker", hint=f"it takes {', '.join(TRACKERS)}")
+    return list(names)
+
+
 CardArg = Annotated[str, typer.Argument(metavar="CARD", help="A model card: a Markdown file.")]
 Format = Annotated[Formats, typer.Option("--format", "-f", help="What to print on stdout.")]
 Output = Annotated[
@@ -93,6 +109,15 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say more; show the traceback of an error.", callback=screen.be_verbose)
 ]
 Samples = Annotated[int | None, typer.Option("--max-samples", min=1, help="At most so many held-out samples a task.")]
+ReportTo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report-to",
+        metavar="TRACKER",
+        help="Also log every step to tensorboard, trackio or wandb; repeatable.",
+        callback=_trackers,
+    ),
+]
 ScorePublished = Annotated[
     bool, typer.Option("--score-published", help="Download and score the published model whatever its size.")
 ]

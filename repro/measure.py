@@ -11,10 +11,11 @@ from repro.errors import PrerequisiteError, ReproError
 from repro.evidence import RepoFile
 from repro.files import inside
 from repro.options import Audited, Options
-from repro.plan import Plan
+from repro.plan import Plan, StagePlan
 from repro.run import NO_ASSETS, Run
 from repro.score import HarnessInfo, Score
-from repro.task import Observer, Scale
+from repro.spec import ClaimKind, Spec
+from repro.task import Milestone, Observer, Progress, Scale
 
 LOCAL = "local"
 """The revision of a repository that is a folder."""
@@ -31,7 +32,9 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") in {"", "0"}
 
 
-def train(the_plan: Plan, audited: Audited, folder: Path, observer: Observer) -> Run:
+def train(
+    the_plan: Plan, audited: Audited, folder: Path, observer: Observer, *, report_to: tuple[str, ...] = ()
+) -> Run:
     """The plan's stages, trained or taken from the folder where they are finished."""
     from repro.train.engine import AccelerateEngine
 
@@ -45,7 +48,32 @@ def train(the_plan: Plan, audited: Audited, folder: Path, observer: Observer) ->
         from repro.gather.assets import fetch_assets
 
         assets = fetch_assets(the_plan, audited.source, observer)
-    return AccelerateEngine().run(the_plan, assets, str(folder), observer)
+    engine = AccelerateEngine(report_to=report_to)
+    return engine.run(the_plan, assets, str(folder), with_milestones(observer, audited.spec, the_plan))
+
+
+def with_milestones(observer: Observer, spec: Spec, the_plan: Plan) -> Observer:
+    """The observer, told with every event of a stage's training which losses the card claims along it."""
+    along = {stage.name: milestones(spec, stage) for stage in the_plan.stages}
+
+    def told(event: Progress) -> None:
+        observer(dataclasses.replace(event, milestones=along[event.stage]) if along.get(event.stage) else event)
+
+    return told
+
+
+def milestones(spec: Spec, stage: StagePlan) -> tuple[Milestone, ...]:
+    """The steps at which the card claims a training loss of the stage, ascending."""
+    found = {}
+    for claim in spec.claims:
+        if claim.kind is not ClaimKind.LOSS or claim.stage != stage.name or claim.split != "train":
+            continue
+        step = claim.step
+        if step is None and claim.epoch is not None and stage.expected_steps and stage.hyperparameters.num_epochs > 0:
+            step = round(stage.expected_steps * claim.epoch / stage.hyperparameters.num_epochs)
+        if step and not claim.unstated:
+            found[step] = Milestone(step, claim.printed)
+    return tuple(found[step] for step in sorted(found))
 
 
 def load_run(folder: Path) -> Run | None:

@@ -38,6 +38,8 @@ class Options:
     """Whether a card may ask for checks to be ignored."""
     score_published: bool = False
     """Download and score the published model whatever its size."""
+    report_to: tuple[str, ...] = ()
+    """Trackers that a run's steps are told to: "tensorboard", "trackio", "wandb"."""
     max_samples: int | None = None
     """At most so many held-out samples a task."""
 

@@ -160,7 +160,7 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | N
     recipe = shelf.recipe_of(the_plan)
     folder = shelf.run_folder(options.reports, audited.card, recipe, audited.spec.model_id)
     shelf.prepare(folder, audited.data)
-    finished = replace(measure.train(recipe, audited, folder, observer), plan=the_plan)
+    finished = replace(measure.train(recipe, audited, folder, observer, report_to=options.report_to), plan=the_plan)
     if not measure.is_main_process():
         return None
     scores = measure.score_run(finished, folder, options, observer)

@@ -30,6 +30,8 @@ class Step:
     reward_chosen: float | None = None
     reward_rejected: float | None = None
     reward_accuracy: float | None = None
+    input_tokens: int = 0
+    """Tokens that went through the model, padding left out; 0 in a run of an older version."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,7 @@ def options(given: Mapping[str, Any]) -> Options:
         card_ignores=not given.get("no_card_ignores"),
         score_published=bool(given.get("score_published")),
         max_samples=given.get("max_samples"),
+        report_to=tuple(given.get("report_to") or ()),
     )
 
 

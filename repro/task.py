@@ -7,12 +7,41 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+TRACKERS = ("tensorboard", "trackio", "wandb")
+"""Where the steps of a run can be told to, beside its own files."""
+
 
 class Scale(StrEnum):
     PROXY = "proxy"
     """The same recipe on a small model and small data that the project makes: minutes on a laptop."""
     FULL = "full"
     """The recipe as stated, on real weights and data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one optimizer step showed, for whoever watches; the record of a run is `run.Step`."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    seconds: float
+    """Wall time of the step; 0 where it was read back from an earlier attempt's record."""
+    input_tokens: int
+    """Tokens that went through the model, padding left out."""
+    reward_margin: float | None = None
+    """Mean reward of the chosen over that of the rejected."""
+    reward_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """A step at which the card claims a loss."""
+
+    step: int
+    printed: str
+    """The claimed loss as the card prints it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +61,12 @@ class Progress:
     """Passing: what is being done just now."""
     warning: str = ""
     """To stay in sight: what went otherwise than was asked for, and what was done about it."""
+    stage: str = ""
+    """The stage that is being trained; empty for work that is no training."""
+    readings: tuple[Reading, ...] = ()
+    """Every step since the last event of this task."""
+    milestones: tuple[Milestone, ...] = ()
+    """What the card claims along this stage."""
 
     @property
     def rate(self) -> float:

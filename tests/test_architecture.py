@@ -31,7 +31,7 @@ EDGES = (
     "shelf", "options", "measure", "pipeline", "refresh",
     "edits", "diff", "mend", "config", "inputs", "fixing", "checking",
     "row", "row_tables", "rows", "crew", "sweep_card", "sweep_tables", "sweep_summary", "sweep_markdown", "sweep",
-    "progress", "warm", "screen", "fix_view", "check_screen",
+    "panel", "progress", "warm", "screen", "fix_view", "check_screen",
     "arguments", "check_command", "sweep_command", "cli", "start", "__main__",
 )  # fmt: skip
 """Above the verbs, each importing only those to its left."""
@@ -50,6 +50,7 @@ ABOVE_VERBS = (
     "sweep_command",
     "cli",
     "screen",
+    "progress",
 )
 """The edges that call verbs."""
 

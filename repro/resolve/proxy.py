@@ -154,7 +154,8 @@ def _steps(stage: StagePlan, spec: Spec, claimed: int | None) -> tuple[int | Non
     """(full, proxy, why) numbers of optimizer steps."""
     own = [c for c in spec.claims if c.stage == stage.name and c.kind in {ClaimKind.LOSS, ClaimKind.EVAL}]
     last = max((c.step or 0 for c in own), default=0)
-    full = claimed or stage.expected_steps
+    asked = stage.hyperparameters.max_steps
+    full = asked or claimed or stage.expected_steps
     if full is None and last:
         full = last
         why = f"the card's last result of the stage is at step {last:,}"
@@ -162,6 +163,7 @@ def _steps(stage: StagePlan, spec: Spec, claimed: int | None) -> tuple[int | Non
         return None, STEPS_UNCLAIMED, "the row count is not known"
     else:
         why = "the card's own count" if claimed else "from rows and batch"
+        why = "max_steps" if asked and asked != claimed else why
     cap = STEPS_CLAIMED if own else STEPS_UNCLAIMED
     if full > cap:
         reason = "for time on a laptop" if own else "the card claims no result of this stage"

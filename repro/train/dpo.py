@@ -55,6 +55,7 @@ class DpoObjective:
             if forked.max() <= LONGEST_FORK and forked.sum() <= (1 - LEAST_SHARED) * self.padded_lengths.sum():
                 self._shared, self.padded_lengths = shared, forked
         self.terms: Rows = np.ones(len(chosen), np.int64)
+        self.input_tokens: Rows = chosen.lengths + rejected.lengths
         self.label_tokens: Rows = chosen.label_counts + rejected.label_counts
 
     @property

@@ -27,12 +27,14 @@ METHODS = ("sft", "dpo")
 class AccelerateEngine:
     """Trains with accelerate, on whatever it was launched on: one CPU, one GPU, or many machines."""
 
-    def __init__(self, *, checkpoint_seconds: float = 5.0) -> None:
+    def __init__(self, *, checkpoint_seconds: float = 5.0, report_to: tuple[str, ...] = ()) -> None:
         """
         Args:
             checkpoint_seconds: the least time between two checkpoints; more where one costs more than a hundredth
                 of it, 0 for one after every step.
+            report_to: trackers that are told of every step: "tensorboard", "trackio", "wandb".
         """
+        self._report_to = report_to
         self._checkpoint_seconds = checkpoint_seconds
 
     def run(self, plan: Plan, assets: Assets, folder: str, observer: Observer) -> Run:
@@ -55,10 +57,12 @@ class AccelerateEngine:
 
             from repro.train.environment import environment, keep_memory, quiet, reproducible
             from repro.train.stages import Workshop
+            from repro.train.trackers import check_trackers
         except ImportError as error:
             raise PrerequisiteError(
                 f"training needs a package that is not installed ({error.name})", hint="pip install 'card-repro[run]'"
             ) from error
+        check_trackers(self._report_to)
         accelerator = Accelerator()
         with _alone(place, accelerator), quiet(), reproducible():
             if accelerator.device.type == "cpu":
@@ -73,6 +77,7 @@ class AccelerateEngine:
                 accelerator=accelerator,
                 observer=observer,
                 checkpoint_seconds=self._checkpoint_seconds,
+                report_to=self._report_to,
             )
             try:
                 return _run(shop, environment())

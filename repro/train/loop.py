@@ -40,6 +40,8 @@ class Job:
     folder: Path
     checkpoint_seconds: float
     """The least time between two checkpoints."""
+    track: Callable[[Step, float], None] | None = None
+    """Told of every step and its wall time in seconds, in the main process only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,19 @@ def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Repo
     steps: list[Step] = log.steps if log else []
     model.train()
     began = time.monotonic()
-    reporter(done)
+    reporter.begin(steps)
     for why in checkpoints.refused:
         reporter(done, warning=f"a checkpoint is not used ({why}): training goes on from step {done}")
     try:
         for number in range(done + 1, job.order.steps + 1):
+            started = time.perf_counter()
             step = _step(job, number, model, optimizer, accelerator)
+            seconds = time.perf_counter() - started
             if log:
-                log.append(step)
-            reporter(number, loss=step.loss, learning_rate=step.learning_rate)
+                log.append(step, seconds)
+                if job.track:
+                    job.track(step, seconds)
+            reporter.step(step, seconds)
             if number < job.order.steps and checkpoints.due(number):
                 if log:
                     log.sync()
@@ -139,6 +145,7 @@ def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -
         reward_chosen=chosen / len(rows) if objective.rewarded else None,
         reward_rejected=rejected / len(rows) if objective.rewarded else None,
         reward_accuracy=right / len(rows) if objective.rewarded else None,
+        input_tokens=int(objective.input_tokens[rows].sum()),
     )
 
 

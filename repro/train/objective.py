@@ -44,6 +44,11 @@ class Objective(Protocol):
         ...
 
     @property
+    def input_tokens(self) -> Rows:
+        """Tokens of each row that go through the model, padding left out."""
+        ...
+
+    @property
     def reduction(self) -> str:
         """How the rows' losses become the step's: see `order.group_weights`."""
         ...

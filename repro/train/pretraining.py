@@ -70,7 +70,7 @@ def make_base(shop: Workshop) -> StageRun:
             folder=folder,
             checkpoint_seconds=shop.checkpoint_seconds,
         )
-        trained = train(job, model, optimizer, accelerator, Reporter(observer_of(shop), FOLDER, steps))
+        trained = train(job, model, optimizer, accelerator, Reporter(observer_of(shop), FOLDER, steps, stage=FOLDER))
         trained_steps, seconds = trained.steps, trained.seconds
     save_trained(shop, model, tokenizer, folder / "model")
     run = StageRun(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ RUN_FILE = "run.json"
 PLAN_FILE = "plan.json"
 STAGE_FILE = "stage.json"
 STEPS_FILE = "steps.jsonl"
+SECONDS_FILE = "step_seconds.txt"
 
 
 def plan_bytes(plan: Plan) -> bytes:
@@ -115,7 +117,11 @@ def load_stage(folder: Path) -> StageRun | None:
 
 
 class StepLog:
-    """steps.jsonl: one line a step, flushed as it is written, cut back to a checkpoint's step on resume."""
+    """steps.jsonl: one line a step, flushed as it is written, cut back to a checkpoint's step on resume.
+
+    The wall time of each step lies beside it in a file of its own: the same run has the same steps and never the same
+    times.
+    """
 
     def __init__(self, path: Path, keep: int) -> None:
         """
@@ -139,13 +145,17 @@ class StepLog:
         write_whole(path, lines)
         self._hash = hashlib.sha256(lines)
         self.steps: list[Step] = kept
+        times = path.with_name(SECONDS_FILE)
+        write_whole(times, "".join(f"{seconds:.6f}\n" for seconds in read_seconds(times, keep)))
         try:
             self._file = path.open("ab", buffering=0)
+            self._times = times.open("ab", buffering=0)
         except OSError as error:
             raise cannot_write(path, error) from error
 
-    def append(self, step: Step) -> None:
-        """
+    def append(self, step: Step, seconds: float = 0.0) -> None:
+        """One step, and how long it took.
+
         Raises:
             ReproError: the disk is full, or the file cannot be written.
         """
@@ -153,6 +163,7 @@ class StepLog:
         try:
             if self._file.write(line) != len(line):
                 raise OSError(28, os.strerror(28))
+            self._times.write(f"{seconds:.6f}\n".encode())
         except OSError as error:
             raise cannot_write(self.path, error) from error
         self._hash.update(line)
@@ -175,6 +186,7 @@ class StepLog:
 
     def close(self) -> None:
         self._file.close()
+        self._times.close()
 
 
 def read_steps(path: Path) -> list[Step]:
@@ -203,6 +215,16 @@ def log_hash(path: Path, steps: int) -> str:
     except FileNotFoundError:
         data = b""
     return hashlib.sha256(b"".join(data.splitlines(keepends=True)[:steps])).hexdigest()
+
+
+def read_seconds(path: Path, steps: int) -> list[float]:
+    """Wall time of each of the first `steps` steps; 0 for one whose time was lost."""
+    try:
+        lines = path.read_bytes().split(b"\n")[:steps]
+    except FileNotFoundError:
+        lines = []
+    seconds = [float(line) if re.fullmatch(rb"\d+\.\d{6}", line) else 0.0 for line in lines]
+    return seconds + [0.0] * (steps - len(seconds))
 
 
 def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

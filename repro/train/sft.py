@@ -25,6 +25,7 @@ class SftObjective:
         self.reduction = reduction
         self.padded_lengths: Rows = sequences.lengths
         self.terms: Rows = sequences.label_counts
+        self.input_tokens: Rows = sequences.lengths
         self.label_tokens: Rows = self.terms
 
     def losses(self, score: Score, rows: Rows, device: torch.device) -> RowLosses:

@@ -40,6 +40,7 @@ from repro.train.schedule import learning_rate, warmup_steps
 from repro.train.semantics import OPEN_INSTRUCT, TRAINER, framework_of
 from repro.train.sft import SftObjective
 from repro.train.tokens import Tokens, stage_tokens
+from repro.train.trackers import tracking, write_table
 
 CPU_BUDGET = 2048
 """Padded tokens of one pass on a CPU, at least: below it Python's share of a pass outweighs the arithmetic."""
@@ -55,6 +56,8 @@ class Workshop:
     accelerator: Any
     observer: Observer
     checkpoint_seconds: float
+    report_to: tuple[str, ...] = ()
+    """Trackers that are told of every step."""
 
 
 def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: Path, base_name: str) -> StageRun:
@@ -117,8 +120,12 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
 
     rate(1)  # an unknown schedule is found before anything is trained
     prepared = time.monotonic() - began
-    job = Job(label, objective, order, hyperparameters, rate, budget, folder, shop.checkpoint_seconds)
-    trained = train(job, scorer, optimizer, accelerator, Reporter(observer_of(shop), label, order.steps))
+    reporter = Reporter(observer_of(shop), label, order.steps, stage=stage.name)
+    with tracking(shop.report_to, folder=shop.folder, stage=stage, run=f"{stage.name}-seed-{seed}") as track:
+        job = Job(label, objective, order, hyperparameters, rate, budget, folder, shop.checkpoint_seconds, track)
+        trained = train(job, scorer, optimizer, accelerator, reporter)
+    if accelerator.is_main_process:
+        write_table(folder, trained.steps)
     save_trained(shop, scorer, tokenizer, folder / "model")
     run = StageRun(
         name=stage.name,

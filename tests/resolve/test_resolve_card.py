@@ -211,3 +211,11 @@ def test_a_plan_survives_its_json_form(card: Spec) -> None:
 
     plan = resolve(card, Evidence(), scale=Scale.PROXY, assume={})
     assert TypeAdapter(Plan).validate_json(pydantic_core.to_json(plan)) == plan
+
+
+@pytest.mark.parametrize("steps", [50, 400])
+def test_steps_that_the_user_gives_stand_over_the_cards_count_in_the_stand_in(card: Spec, steps: int) -> None:
+    plan = resolve(card, Evidence(), scale=Scale.PROXY, assume={"dpo.max_steps": str(steps)})
+    dpo = plan.stage("dpo")
+    assert dpo is not None
+    assert (dpo.hyperparameters.max_steps, dpo.expected_steps) == (steps, steps)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from repro.errors import PrerequisiteError, ReproError, RunError
 from repro.plan import Plan, ProxyModel, StagePlan
-from repro.run import Assets
+from repro.run import Assets, Step
 from repro.task import Progress, Scale
 from repro.train import synthetic
 from repro.train.data import heldout_rows, made_rows, sample, training_rows
@@ -289,7 +289,21 @@ def test_progress_is_not_more_than_ten_a_second() -> None:
     events: list[Progress] = []
     reporter = Reporter(events.append, "dpo", 1000, clock=lambda: now[0])
     for done in range(1001):
-        reporter(done, loss=1.0)
+        reporter(done)
         now[0] += 0.01
     assert 90 <= len(events) <= 105
     assert (events[0].done, events[-1].done) == (0, 1000)
+
+
+def test_no_step_is_lost_between_two_events() -> None:
+    now = [0.0]
+    events: list[Progress] = []
+    reporter = Reporter(events.append, "dpo", 100, stage="dpo", clock=lambda: now[0])
+    steps = [Step(n, 1.0 / n, 1e-5, 1.0, 10, 2, n / 100) for n in range(1, 101)]
+    reporter.begin(steps[:20])
+    for step in steps[20:]:
+        now[0] += 0.01
+        reporter.step(step, 0.01)
+    assert len(events) < 15
+    assert [r.step for e in events for r in e.readings] == list(range(1, 101))
+    assert (events[-1].loss, events[-1].learning_rate) == (0.01, 1e-5)

@@ -6,13 +6,11 @@ import dataclasses
 import json
 import math
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from same import files, losses
+from same import losses
 
 from repro.errors import ReproError, RunError
 from repro.plan import Plan, StagePlan
@@ -20,11 +18,7 @@ from repro.run import NO_ASSETS
 from repro.task import Progress, ignore
 from repro.train.engine import AccelerateEngine
 from repro.train.lock import locked
-from repro.train.record import load_run, plan_bytes, read_steps
-
-WORKER = Path(__file__).parent / "run_engine.py"
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-QUICK_SECONDS = 120
+from repro.train.record import load_run, read_steps
 
 
 @pytest.fixture
@@ -85,43 +79,6 @@ def test_two_seeds_differ_and_share_the_base(small: Plan, tmp_path: Path) -> Non
     first, second = run.curves("dpo")
     assert [s.loss for s in first.steps[1:]] != [s.loss for s in second.steps[1:]]
     assert run.stages[0].base == run.stages[2].base == run.base_checkpoint
-
-
-def _process(plan: Plan, folder: Path, *, checkpoint_seconds: float) -> subprocess.Popen[str]:
-    given = folder.with_name(f"{folder.name}.plan.json")
-    given.write_bytes(plan_bytes(plan))
-    command = [sys.executable, str(WORKER), str(given), str(folder), str(checkpoint_seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
-
-
-@pytest.mark.slow
-def test_killed_at_any_moment_it_ends_the_same(
-    plan: Callable[..., Plan], stage: Callable[..., StagePlan], tmp_path: Path
-) -> None:
-    """Killed while it pretrains, tokenises, trains and writes checkpoints; the files are those of a run left alone."""
-    given = plan(stage("sft", steps=12), stage("dpo", steps=40))
-    alone = _process(given, tmp_path / "alone", checkpoint_seconds=1000)
-    alone.communicate(timeout=QUICK_SECONDS)
-    assert alone.returncode == 0
-    killed = 0
-    for prefix, number in (("base", 2), ("dpo: reference", 0), ("dpo", 7), ("dpo", 31)):
-        process = _process(given, tmp_path / "killed", checkpoint_seconds=0)
-        assert process.stdout is not None
-        for line in process.stdout:
-            task, _, done = line.rstrip().rpartition(" ")
-            if task.startswith(prefix) and (prefix != "dpo" or task == "dpo") and int(done) >= number:
-                process.kill()
-                killed += 1
-                break
-        process.communicate(timeout=QUICK_SECONDS)
-    last = _process(given, tmp_path / "killed", checkpoint_seconds=0)
-    _, errors = last.communicate(timeout=QUICK_SECONDS)
-    assert last.returncode == 0, errors
-    assert killed >= 3
-    run = load_run(tmp_path / "killed")
-    assert run is not None
-    assert sum(s.resumed for s in run.stages) >= 2
-    assert files(tmp_path / "killed") == files(tmp_path / "alone")
 
 
 def test_a_step_log_cut_short_is_read_up_to_the_cut(tmp_path: Path, small: Plan) -> None:

@@ -17,6 +17,11 @@ class Scales(StrEnum):
     full = "full"
 
 
+class Starts(StrEnum):
+    regenerated = "regenerated"
+    published = "published"
+
+
 class Formats(StrEnum):
     text = "text"
     json = "json"
@@ -89,6 +94,22 @@ Scale = Annotated[
 Assume = Annotated[
     list[str] | None,
     typer.Option("--assume", metavar="KEY=VALUE", help="Stands over what the card says; also STAGE.KEY=VALUE."),
+]
+Stages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stages",
+        metavar="NAME",
+        help="Only this stage of the card, and what it is regenerated from; several: again, or with commas.",
+    ),
+]
+StartOpt = Annotated[
+    Starts,
+    typer.Option(
+        "--start",
+        help="What a stage starts from: regenerated, this run's own earlier stage (the whole chain); "
+        "published, the author's model (the stage alone).",
+    ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Training seed, standing over the card's.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, max=20, help="How many runs, one a seed.")]

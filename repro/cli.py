@@ -26,6 +26,9 @@ from repro.arguments import (
     Seed,
     Seeds,
     SourceOpt,
+    Stages,
+    StartOpt,
+    Starts,
     Verbose,
 )
 from repro.check_command import check
@@ -58,6 +61,8 @@ def run(
     assume: Assume = None,
     seed: Seed = None,
     seeds: Seeds = None,
+    stages: Stages = None,
+    start: StartOpt = Starts.regenerated,
     source: SourceOpt = "none",
     endpoint: Endpoint = None,
     offline: Offline = False,
@@ -80,6 +85,11 @@ def run(
         screen.say(
             "Scale: proxy (a small stand-in on this machine). It decides no absolute number of the full-scale model."
         )
+        if start is Starts.published:
+            screen.say(
+                "Start: published. Nothing of the stand-in is published: each stage starts from the stand-in's own "
+                "pretrained base, and only what holds from any start is tested."
+            )
     outcome = screen.watched(quiet, lambda watch: pipeline.run(card, options, watch))
     if outcome is None:
         return 0
@@ -92,6 +102,10 @@ def verify(
         str, typer.Argument(metavar="CARD|RUN", help="A card (its latest run), a run's folder; else the latest run.")
     ] = "",
     against: Annotated[str, typer.Option(help=r"hub, a local FOLDER, or REPO\[@REV].")] = "hub",
+    stages: Stages = None,
+    start: Annotated[
+        Starts | None, typer.Option("--start", help="The card's latest run from that start; without it from either.")
+    ] = None,
     endpoint: Endpoint = None,
     offline: Offline = False,
     reports: Reports = Path("reports"),
@@ -140,6 +154,8 @@ def plan(
     assume: Assume = None,
     seed: Seed = None,
     seeds: Seeds = None,
+    stages: Stages = None,
+    start: StartOpt = Starts.regenerated,
     source: SourceOpt = "none",
     endpoint: Endpoint = None,
     offline: Offline = False,

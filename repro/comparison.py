@@ -80,6 +80,23 @@ class Comparison:
     """"proxy", "full", or empty when nothing was run."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What another run of the same card, from the other start, said of a claim: shown, and no part of any verdict."""
+
+    claim: str
+    """The claim's id."""
+    chain: bool
+    """Whether that run started the claim's stage from a parent that it had regenerated itself."""
+    run_id: str
+    created: str
+    """ISO time, UTC, of that run's report."""
+    verdict: Verdict
+    measured_text: str
+    interval: tuple[float, float] | None
+    why: str
+
+
 ORDER: tuple[Verdict, ...] = (
     Verdict.DIFFERS,
     Verdict.INCONCLUSIVE,

@@ -13,7 +13,7 @@ from repro.errors import ReproError
 from repro.evidence import Evidence, Source
 from repro.report import Report
 from repro.spec import Spec
-from repro.task import Scale
+from repro.task import Scale, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,11 @@ class Options:
     """Trackers that a run's steps are told to: "tensorboard", "trackio", "wandb"."""
     max_samples: int | None = None
     """At most so many held-out samples a task."""
+    stages: tuple[str, ...] = ()
+    """The stages to regenerate; empty: all that the card describes."""
+    start: Start | None = None
+    """What a stage starts from where the card describes the one before it; None: the chain is regenerated, and a
+    kept run of either start will do."""
 
     @property
     def cache_folder(self) -> str:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from repro import __version__
 from repro.card import Card
-from repro.errors import PrerequisiteError, ReproError
+from repro.errors import ReproError
 from repro.evidence import Source
 from repro.files import Scores, checked_card_bytes, read_card_bytes, score_files
 from repro.finding import Finding
 from repro.options import Audited, Options, Outcome
 from repro.report import Report, of_card, to_json
 from repro.spec import Spec
-from repro.task import Observer, Progress, Scale, ignore
+from repro.task import Observer, Progress, Scale, Start, ignore
 
 if TYPE_CHECKING:  # a check needs none of these
     from repro.comparison import Comparison
@@ -141,6 +141,8 @@ def resolve_plan(audited: Audited, options: Options) -> Plan:
         assume=options.assume,
         seed=options.seed,
         num_seeds=options.num_seeds,
+        stages=options.stages,
+        start=options.start or Start.REGENERATED,
     )
 
 
@@ -149,7 +151,7 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | N
 
     None in a process that `accelerate launch` started only to help with the training.
     """
-    from repro import measure, shelf
+    from repro import measure, runs, shelf
 
     started = time.monotonic()
     if options.scale is Scale.FULL and options.source == "none" and not options.offline:
@@ -170,6 +172,7 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | N
         scores += published
         notes += [why] if why else []
     report = _report(audited, findings, the_plan, finished, scores, "run", tuple(notes), started)
+    report = runs.with_beside(report, audited.card, folder, options.reports)
     save(report, folder, audited.data, observer)
     return Outcome(report, folder)
 
@@ -184,7 +187,7 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
         UsageError: `against` is neither "hub", a folder, nor REPO[@REV].
         PrerequisiteError: the folder does not exist.
     """
-    from repro import measure, shelf
+    from repro import measure, runs, shelf
     from repro.compare.published_card import beside_published
     from repro.gather.sources import not_found, open_published, read_against
     from repro.read.eval_results import with_earlier
@@ -192,7 +195,7 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
     started = time.monotonic()
     options = replace(options, source="none")
     wanted = read_against(against)
-    path, folder, before = find_run(target, options)
+    path, folder, before = runs.find_run(target, options)
     blocked: ReproError | None
     source, blocked = open_published(
         wanted, endpoint=options.endpoint, cache_folder=options.cache_folder, offline=options.offline
@@ -209,8 +212,10 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
         audited = audited._replace(evidence=before.evidence)
         notes.append(f"What is said here of other repositories was found by the run of {before.created[:10]}.")
     shelf.prepare(folder, audited.data)
+    ran = before.plan if before else None
+    again = runs.options_of(ran, options)
     the_plan, finished, since = measure.known_now(
-        folder, before.plan if before else None, lambda scale: resolve_plan(audited, replace(options, scale=scale))
+        folder, ran, lambda scale: resolve_plan(audited, replace(again, scale=scale))
     )
     scores = tuple(s for s in before.scores if s.model != "published") if before else ()
     if subject is not None:
@@ -220,10 +225,11 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
         notes += [why] if why and finished else []
         blocked = blocked or failure
     if before is None:
-        notes.append(f"There is no run of this card yet; one is made by: repro run {target}")
+        notes.append(runs.none_yet(target, options))
     findings = _findings(audited, options)
     notes += [*since, *(the_plan.notes if the_plan else ())]
     report = _report(audited, findings, the_plan, finished, scores, "verify", tuple(notes), started)
+    report = runs.with_beside(report, audited.card, folder, options.reports)
     save(report, folder / shelf.VERIFY, audited.data, observer)
     return Outcome(report, folder / shelf.VERIFY, blocked)
 
@@ -287,33 +293,6 @@ def save(report: Report, folder: Path, data: bytes, observer: Observer = ignore)
         renderings,
         lambda done, name: observer(Progress("report", done, len(renderings), time.monotonic() - started, note=name)),
     )
-
-
-def find_run(target: str, options: Options) -> tuple[str, Path, Report | None]:
-    """(card's path, run's folder, its report) for a run's folder, for a card (its latest run), or, when `target` is
-    empty, for the latest run of any card.
-
-    A card without a run gets a folder of its own and no report.
-
-    Raises:
-        PrerequisiteError: no target, and no run yet.
-    """
-    from repro import shelf
-
-    latest = None if target else shelf.latest_run(options.reports)
-    if not target and latest is None:
-        hint = "make one: repro run CARD"
-        raise PrerequisiteError("there is no run to verify yet", where=str(options.reports), hint=hint)
-    place = latest if latest is not None else Path(target)
-    if place.name == shelf.VERIFY and (place.parent / "report.json").is_file():
-        place = place.parent
-    if (place / "report.json").is_file():
-        return str(place / shelf.CARD_COPY), place, shelf.load_report(place)
-    _, card, spec = read(target)
-    for folder in shelf.report_folders(options.reports, card):
-        if folder.name != shelf.VERIFY:
-            return target, folder, shelf.load_report(folder)
-    return target, shelf.card_folder(options.reports, card, spec.model_id) / "no-run", None
 
 
 def _now() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repro.spec import AnyFact, missing
-from repro.task import Scale
+from repro.task import Scale, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,12 @@ class StagePlan:
     def get(self, key: str) -> AnyFact:
         return next((f for f in self.facts if f.key == key and f.known), missing(key))
 
+    @property
+    def parent(self) -> str:
+        """The name of the stage of the same run whose model this one starts from; empty for a published start."""
+        inner = self.base.startswith("<") and self.base.endswith(">")
+        return self.base[1:-1] if inner else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
@@ -155,6 +161,10 @@ class Plan:
     commands: tuple[Command, ...] = ()
     notes: tuple[str, ...] = ()
     """Conflicts and how they were settled, announcements a reader must see."""
+    start: Start = Start.REGENERATED
+    """What the stages start from whose parent the card describes too."""
+    left_out: tuple[str, ...] = ()
+    """Stages of the card that are not regenerated because others were asked for."""
 
     def stage(self, name: str) -> StagePlan | None:
         return next((s for s in self.stages if s.name == name), None)

@@ -16,7 +16,7 @@ from repro.spec import Claim, Spec
 
 if TYPE_CHECKING:
     # A check needs none of these, and loading them takes as long as reading several cards.
-    from repro.comparison import Comparison, Verdict
+    from repro.comparison import Beside, Comparison, Verdict
     from repro.plan import Plan
     from repro.run import Environment, StageRun
     from repro.score import Score
@@ -58,6 +58,8 @@ class Report:
     seconds: float = 0.0
     completeness: Completeness | None = None
     """Which facts are missing for a regeneration; None in a report that never asked."""
+    beside: tuple[Beside, ...] = ()
+    """The same claims by the latest run from the other start: the error of a stage and that of its chain, apart."""
 
     def comparison(self, claim: Claim) -> Comparison | None:
         return next((c for c in self.comparisons if c.claim == claim.id), None)
@@ -170,7 +172,7 @@ def _adapter() -> Any:
     """What reads a report: pydantic looks up the names of a report's fields where the adapter is made."""
     from pydantic import TypeAdapter
 
-    from repro.comparison import Comparison  # noqa: F401
+    from repro.comparison import Beside, Comparison  # noqa: F401
     from repro.plan import Plan  # noqa: F401
     from repro.run import Environment, StageRun  # noqa: F401
     from repro.score import Score  # noqa: F401

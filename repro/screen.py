@@ -237,7 +237,7 @@ def options(given: Mapping[str, Any]) -> Options:
         UsageError: an --assume that is no KEY=VALUE, or --offline together with a network.
     """
     from repro.options import Options
-    from repro.task import Scale
+    from repro.task import Scale, Start
 
     assume: dict[str, str] = {}
     for pair in given.get("assume") or ():
@@ -265,6 +265,8 @@ def options(given: Mapping[str, Any]) -> Options:
         score_published=bool(given.get("score_published")),
         max_samples=given.get("max_samples"),
         report_to=tuple(given.get("report_to") or ()),
+        stages=tuple(n.strip() for word in given.get("stages") or () for n in word.split(",") if n.strip()),
+        start=Start(str(given["start"])) if given.get("start") else None,
     )
 
 

@@ -14,6 +14,7 @@ from repro.files import cannot_write, inside, write_whole
 from repro.plan import Plan
 from repro.report import Report, from_json
 from repro.spec import Fact
+from repro.task import Start
 
 CARD_COPY = "card-as-read.md"
 """The author's bytes, kept beside the run: the card may change later."""
@@ -44,7 +45,19 @@ def recipe_of(plan: Plan) -> Plan:
         for stage in plan.stages
     )
     scaled = tuple(dataclasses.replace(s, why="") for s in plan.scaled)
-    return dataclasses.replace(plan, card="", stages=stages, scaled=scaled, notes=(), commands=(), feasibility=())
+    # Where no stage of the plan could have made another's start, the bases say all that there is to say of starts.
+    one_way = not any(later.base == earlier.produces for earlier in stages for later in stages)
+    return dataclasses.replace(
+        plan,
+        card="",
+        stages=stages,
+        scaled=scaled,
+        notes=(),
+        commands=(),
+        feasibility=(),
+        start=Start.REGENERATED if one_way else plan.start,
+        left_out=(),
+    )
 
 
 def run_folder(reports: Path, card: Card, recipe: Plan, model_id: str = "") -> Path:

@@ -1,4 +1,4 @@
-"""What is asked of a run and what it tells on the way: its scale, and the progress of each of its steps."""
+"""What is asked of a run and what it tells on the way: its scale, its start, and the progress of each of its steps."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ class Scale(StrEnum):
     """The same recipe on a small model and small data that the project makes: minutes on a laptop."""
     FULL = "full"
     """The recipe as stated, on real weights and data."""
+
+
+class Start(StrEnum):
+    """What a stage starts from where the card describes the stage before it too."""
+
+    REGENERATED = "regenerated"
+    """What this run's own earlier stage made: the whole chain is run, and a stage's error has its parents' in it."""
+    PUBLISHED = "published"
+    """The model that the author published: each stage's error is its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ NOUNS = (
     ("checked",),
 )
 EDGES = (
-    "shelf", "options", "measure", "pipeline", "refresh",
+    "shelf", "options", "runs", "measure", "pipeline", "refresh",
     "edits", "diff", "mend", "config", "inputs", "fixing", "checking",
     "row", "row_tables", "rows", "crew", "sweep_card", "sweep_tables", "sweep_summary", "sweep_markdown", "sweep",
     "panel", "progress", "warm", "screen", "fix_view", "check_screen",
@@ -37,6 +37,7 @@ EDGES = (
 """Above the verbs, each importing only those to its left."""
 
 ABOVE_VERBS = (
+    "runs",
     "measure",
     "pipeline",
     "refresh",

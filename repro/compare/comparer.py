@@ -33,7 +33,7 @@ def compare(
     """
     audit = Case(_finite(spec), evidence, plan, run, scores)
     losses = compare_losses(audit)
-    judged_scores = compare_scores(audit)
+    judged_scores = compare_scores(audit, losses)
     return tuple(_one(audit, claim, losses, judged_scores) for claim in spec.claims)
 
 

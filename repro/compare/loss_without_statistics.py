@@ -88,7 +88,7 @@ def _not_run(case: Case, claim: Claim, logged: Logged | None) -> Comparison:
         claim,
         Verdict.UNTESTED,
         f"The {stage} stage was not run, so no loss was regenerated.",
-        needs=f"a full-scale run of the {stage} stage, as `repro plan` prints it",
+        needs=f"a full-scale run of the {stage} stage, as `repro plan` prints and prices it",
     )
 
 

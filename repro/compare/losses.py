@@ -11,6 +11,7 @@ from repro.compare.loss_steps import Reading, capital, measured_text, range_word
 from repro.compare.loss_without_statistics import METHOD, too_short, without_statistics
 from repro.compare.margins import Margin, margin_of
 from repro.compare.overrides import assumed, overruled
+from repro.compare.parents import ALONE, regenerated_parents, unproven_parents, why_unproven
 from repro.compare.prediction import Prediction, predict
 from repro.compare.stats import FAMILY_ERROR, holm
 from repro.comparison import Comparison, Leg, Verdict, Weight
@@ -40,8 +41,12 @@ def compare_losses(case: Case) -> dict[str, Comparison]:
             measured.append((claim, reading, prediction, _p_value(claim, reading, prediction)))
     adjusted = holm([p for _, _, _, p in measured])
     level = FAMILY_ERROR / max(1, len(measured))
-    for (claim, reading, prediction, _), p_value in zip(measured, adjusted):
-        decided[claim.id] = _judged(case, claim, reading, prediction, p_value, level, len(measured))
+    # A difference may lie in a parent that the run regenerated: parents are judged first.
+    for (claim, reading, prediction, _), p_value in sorted(
+        zip(measured, adjusted), key=lambda one: len(regenerated_parents(case, one[0][0]))
+    ):
+        unproven = unproven_parents(case, claim, decided)
+        decided[claim.id] = _judged(case, claim, reading, prediction, p_value, level, len(measured), unproven)
     return decided
 
 
@@ -63,7 +68,14 @@ def _distance(claim: Claim, prediction: Prediction) -> float:
 
 
 def _judged(
-    case: Case, claim: Claim, reading: Reading, prediction: Prediction, p_value: float, level: float, family: int
+    case: Case,
+    claim: Claim,
+    reading: Reading,
+    prediction: Prediction,
+    p_value: float,
+    level: float,
+    family: int,
+    unproven: tuple[str, ...],
 ) -> Comparison:
     margin = margin_of(claim, case.spec)
     rounding = claim.number.interval.half_width if claim.number is not None else 0.0
@@ -87,6 +99,10 @@ def _judged(
             "the difference may lie there and not in the claim."
         )
         needs = f"the author's own {', '.join(guesses)}"
+    elif unproven and p_value <= FAMILY_ERROR:
+        verdict = Verdict.INCONCLUSIVE
+        why = f"{base}; the card says {claim.printed}, outside it. {why_unproven(unproven)}"
+        needs = ALONE + (claim.stage or "of the claim")
     elif p_value <= FAMILY_ERROR:
         verdict = Verdict.DIFFERS
         why = f"{base}; the card says {claim.printed} (Holm-adjusted p {_p(p_value)})."
@@ -115,6 +131,9 @@ def _judged(
         over = f"half of it, {half:.4f}, exceeds {limit}" if margin.value is not None else limit
         why = f"{base}; the card's {claim.printed} lies in it, and {over}: too wide to call it reproduced."
         needs = advice(claim, prediction, margin, level, case.scale)
+    parents = regenerated_parents(case, claim)
+    if parents and verdict in {Verdict.REPRODUCED, Verdict.DIFFERS}:
+        why += f" It is of the chain: the run made its own {' and '.join(parents)} model, whose error is in it."
     if reading.note:
         why += f" ({capital(reading.note)}.)"
     if reading.partial:

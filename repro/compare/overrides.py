@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from repro.compare.case import Case
 from repro.plan import StagePlan
-from repro.spec import AnyFact, Claim, Origin, Stage
+from repro.spec import AnyFact, Claim, ClaimKind, Origin, Stage
 
 DECISIVE = (
     "learning_rate",
@@ -37,7 +37,7 @@ def assumed(case: Case, claim: Claim) -> tuple[str, ...]:
     """Names of the decisive parameters that the run assumed or changed and of all that the user gave, in the claim's
     stage and those it starts from; empty when the run followed the card."""
     names: list[str] = []
-    for at in _chain(case, claim):
+    for at in chain(case, claim):
         names += [n for n in _of_stage(at, case.spec.stage(at.name)) if n not in names]
     return tuple(dict.fromkeys((*names, *(_words(at, fact.key) for at, _, fact in _given(case, claim)))))
 
@@ -64,20 +64,24 @@ def changed(case: Case, claim: Claim, keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(k for k in keys if _differs(planned, stage, k))
 
 
-def _chain(case: Case, claim: Claim) -> Iterator[StagePlan]:
-    """The claim's stage and, one after another, those whose weights it starts from."""
+def chain(case: Case, claim: Claim) -> Iterator[StagePlan]:
+    """The claim's stage and, one after another, those of the same run whose weights it starts from.
+
+    A score without a stage is of the model that the last one makes.
+    """
     plan, at = case.plan_run, case.stage_plan(claim)
+    if at is None and plan is not None and claim.kind is ClaimKind.EVAL and not claim.stage and case.spec.stages:
+        at = plan.stage(case.spec.stages[-1].name)
     seen: list[str] = []
     while plan is not None and at is not None and at.name not in seen:
         seen.append(at.name)
         yield at
-        before = at.base.strip("<>") if at.base.startswith("<") else ""
-        at = next((s for s in plan.stages if before and s.name == before), None)
+        at = plan.stage(at.parent) if at.parent else None
 
 
 def _given(case: Case, claim: Claim) -> Iterator[tuple[StagePlan, Stage, AnyFact]]:
     """What the user gave for the claim's stage and those it starts from, where it may move a loss or a score."""
-    for at in _chain(case, claim):
+    for at in chain(case, claim):
         stage = case.spec.stage(at.name)
         for fact in at.facts if stage is not None else ():
             given = fact.known and fact.origin is Origin.ASSUMED and fact.why.startswith(GIVEN)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from repro.compare.case import Case, result
 from repro.compare.overrides import assumed, overruled
 from repro.compare.pairs import FEWEST_SHARED, Paired, pair, same_harness
+from repro.compare.parents import ALONE, unproven_parents, why_unproven
 from repro.compare.score_match import Matched, claimed_interval, harness_gap, left_out_share, limit_of, match, rows_gap
 from repro.compare.stats import FAMILY_ERROR, holm, t_quantile
 from repro.comparison import Comparison, Leg, Verdict, Weight
@@ -30,8 +32,11 @@ class _Trained:
     p_value: float = 1.0
 
 
-def compare_scores(case: Case) -> dict[str, Comparison]:
-    """A comparison for every score claim, by claim id; p-values of the second legs are adjusted jointly (Holm)."""
+def compare_scores(case: Case, losses: Mapping[str, Comparison]) -> dict[str, Comparison]:
+    """A comparison for every score claim, by claim id; p-values of the second legs are adjusted jointly (Holm).
+
+    `losses` are the comparisons of the loss claims: they tell whether a regenerated parent is the card's.
+    """
     claims = [c for c in case.spec.claims if c.kind is ClaimKind.EVAL]
     matched = {c.id: match(case, c) for c in claims if c.number is not None}
     legs = {key: _trained(case, m) for key, m in matched.items()}
@@ -39,7 +44,10 @@ def compare_scores(case: Case) -> dict[str, Comparison]:
     for key, p_value in zip(tested, holm([_p(legs[k].paired) for k in tested])):
         legs[key] = replace(legs[key], p_value=p_value)
     return {
-        c.id: _judged(case, c, matched[c.id], legs[c.id]) if c.id in matched else _unmeasured(case, c) for c in claims
+        c.id: _judged(case, c, matched[c.id], legs[c.id], unproven_parents(case, c, losses))
+        if c.id in matched
+        else _unmeasured(case, c)
+        for c in claims
     }
 
 
@@ -83,7 +91,7 @@ def _trained(case: Case, matched: Matched) -> _Trained:
     return _Trained(paired, "")
 
 
-def _judged(case: Case, claim: Claim, matched: Matched, trained: _Trained) -> Comparison:
+def _judged(case: Case, claim: Claim, matched: Matched, trained: _Trained, unproven: tuple[str, ...]) -> Comparison:
     if matched.any is None:
         others = f" ({', '.join(matched.others)} were)" if matched.others else ""
         return result(
@@ -96,7 +104,7 @@ def _judged(case: Case, claim: Claim, matched: Matched, trained: _Trained) -> Co
     if matched.published is None:
         return _without_published(case, claim, matched)
     claimed_leg, state, remark = _claimed_leg(claim, matched.published)
-    pair_leg, outcome, said = _trained_leg(case, claim, trained)
+    pair_leg, outcome, said = _trained_leg(case, claim, trained, unproven)
     legs = tuple(leg for leg in (claimed_leg, pair_leg) if leg is not None)
     # What the claim says is contradicted by either leg; it is reproduced only by both.
     if state == "differs" or (outcome == "differs" and state == "agrees"):
@@ -112,6 +120,8 @@ def _judged(case: Case, claim: Claim, matched: Matched, trained: _Trained) -> Co
         verdict, needs = Verdict.REPRODUCED, ""
     elif state == "agrees" and outcome == "none":
         verdict, needs = Verdict.CONSISTENT, "a full-scale run scored on the same questions"
+    elif outcome == "parent":
+        verdict, needs = Verdict.INCONCLUSIVE, ALONE + (claim.stage or case.spec.stages[-1].name)
     elif outcome == "open":
         verdict, needs = Verdict.INCONCLUSIVE, _samples_needed(trained)
     else:
@@ -194,8 +204,8 @@ def _claimed_leg(claim: Claim, published: Score) -> tuple[Leg | None, str, str]:
     return leg, "differs" if distance > 2 * (slack + sampled) else "open", sentence
 
 
-def _trained_leg(case: Case, claim: Claim, trained: _Trained) -> tuple[Leg | None, str, str]:
-    """(leg, "inside" | "differs" | "open" | "none", sentence): the error of the training."""
+def _trained_leg(case: Case, claim: Claim, trained: _Trained, unproven: tuple[str, ...]) -> tuple[Leg | None, str, str]:
+    """(leg, "inside" | "differs" | "parent" | "open" | "none", sentence): the error of the training."""
     paired = trained.paired
     if paired is None:
         return None, "none", f"Published against regenerated was not compared: {trained.gap}."
@@ -225,6 +235,8 @@ def _trained_leg(case: Case, claim: Claim, trained: _Trained) -> tuple[Leg | Non
         guesses = assumed(case, claim)
         if guesses:
             return leg, "open", f"{sentence} The run assumed or changed {', '.join(guesses)}, which may explain it."
+        if unproven:
+            return leg, "parent", f"{sentence} {why_unproven(unproven)}"
         return leg, "differs", f"{sentence} Holm-adjusted p {trained.p_value:.2g}."
     return leg, "open", sentence
 

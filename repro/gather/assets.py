@@ -14,7 +14,7 @@ from repro.gather.hub import Hub
 from repro.plan import DatasetPlan, Plan
 from repro.run import Assets
 from repro.spec import Spec
-from repro.task import Observer, Progress, ignore
+from repro.task import Observer, Progress, Start, ignore
 
 
 def fetch_assets(plan: Plan, source: Source, observer: Observer = ignore) -> Assets:
@@ -81,14 +81,15 @@ def _with_weights(folder: str, what: str) -> str:
 
 
 def _bases(plan: Plan) -> list[str]:
-    """Starting weights in the order of the stages, without those that a stage before makes."""
+    """Starting weights in the order of the stages, without those that a stage of the run itself makes."""
     made: set[str] = set()
     bases: list[str] = []
     for stage in plan.stages:
         inner = stage.base.startswith("<") and stage.base.endswith(">")
         if not inner and stage.base not in made and stage.base not in bases:
             bases.append(stage.base)
-        made |= {stage.produces}
+        if plan.start is Start.REGENERATED:
+            made |= {stage.produces}
     return bases
 
 

@@ -13,8 +13,9 @@ from repro.card import Span
 from repro.finding import NEEDS, Check
 from repro.plan import Plan
 from repro.render.palette import TERMINAL
-from repro.render.plan_rows import SCALES, cost, value_row
+from repro.render.plan_rows import cost, value_row
 from repro.render.safe_text import clean, one_line
+from repro.render.starts import scale_words
 from repro.render.terminal_ledger import answer_view, ledger_view
 from repro.render.words import ORIGINS, SEVERITIES, fact_text, plural
 from repro.spec import AnyFact, Spec
@@ -62,9 +63,9 @@ def spec_view(spec: Spec) -> RenderableType:
 
 def plan_view(plan: Plan) -> RenderableType:
     """The plan as a table that a person can argue with: every value, its origin, and where it is from or why."""
-    title, text = SCALES[plan.scale]
+    title, text = scale_words(plan)
     parts: list[RenderableType] = [
-        Text.assemble((f"{title}. ", "bold"), text),
+        Text.assemble((f"{title}. ", "bold"), one_line(text)),
         Text(f"recipe: {one_line(plan.recipe) or 'none'}", style="dim"),
     ]
     spec = Spec("", "", "", "", (), (), (), ())

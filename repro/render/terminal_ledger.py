@@ -13,8 +13,8 @@ from repro.render.finding_rows import highlights
 from repro.render.ledger import LedgerRow, ledger_chips, ledger_groups
 from repro.render.palette import TERMINAL
 from repro.render.places import card_lines
-from repro.render.plan_rows import SCALES
 from repro.render.safe_text import one_line
+from repro.render.starts import BESIDE_TEXT, BESIDE_TITLE, Side, beside_rows, scale_words
 from repro.render.verdict_words import NOT_COMPARED, VERDICTS
 from repro.render.view import split_answer
 from repro.report import Report
@@ -34,7 +34,29 @@ def ledger_view(report: Report) -> RenderableType:
                 needs = Text.assemble(("to decide: ", "dim"), (one_line(together[0].needs), "dim"))
                 parts.append(Padding(needs, (0, 0, 0, 20), expand=False))
         parts.append(Text())
+    parts += _beside(report)
     return Group(*parts)
+
+
+def _beside(report: Report) -> list[RenderableType]:
+    rows = beside_rows(report)
+    if not rows:
+        return []
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for head in ("claim", "the card", "the stage alone, published parent", "the chain, regenerated parent"):
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(Text(one_line(row.text)), Text(one_line(row.claimed), "bold"), _side(row.alone), _side(row.chain))
+    return [Text(BESIDE_TITLE, "bold"), Text(BESIDE_TEXT, "dim"), table, Text()]
+
+
+def _side(side: Side) -> Text:
+    interval = f" [{side.interval}]" if side.interval else ""
+    return Text.assemble(
+        (f"{side.word.mark} {side.word.label}", TERMINAL[side.word.tone]),
+        f" {one_line(side.measured)}{interval} ",
+        (f"({one_line(side.run)})", "dim"),
+    )
 
 
 def answer_view(report: Report) -> RenderableType:
@@ -51,8 +73,8 @@ def answer_view(report: Report) -> RenderableType:
     if chips:
         parts.append(Text.assemble("  ", *chips))
     if report.plan is not None and report.comparisons:
-        title, text = SCALES[report.plan.scale]
-        parts.append(Padding(Text.assemble((f"{title}. ", "bold"), text), (0, 0, 0, 2), expand=False))
+        title, text = scale_words(report.plan)
+        parts.append(Padding(Text.assemble((f"{title}. ", "bold"), one_line(text)), (0, 0, 0, 2), expand=False))
     for item in highlights(report):
         line = Text.assemble(
             (f"{item.word.mark} ", TERMINAL[item.word.tone]),

@@ -15,13 +15,14 @@ from repro.render.finding_rows import FindingRow, Highlight, finding_tally, high
 from repro.render.gap_rows import GapRow, gap_rows, score_text
 from repro.render.ledger import Chip, LedgerGroup, LedgerRow, ledger_chips, ledger_groups, tested_rows, untested_groups
 from repro.render.places import MAX_LINES, Line, card_lines, numbered
-from repro.render.plan_rows import SCALES, CostRow, StageRows, cost, plan_stages
+from repro.render.plan_rows import CostRow, StageRows, cost, plan_stages
 from repro.render.score_rows import ScoreBlock, score_blocks
+from repro.render.starts import BESIDE_TEXT, BESIDE_TITLE, BesideRow, beside_rows, scale_words
 from repro.render.verdict_words import NOT_COMPARED, VERDICTS, WEIGHTS
 from repro.render.words import ORIGINS, SEVERITIES, Word, duration, figure, moment, plural
 from repro.report import Report
 from repro.spec import Spec
-from repro.task import Scale
+from repro.task import Scale, Start
 
 KINDS = {"run": "Regeneration", "verify": "Verification against the published model", "check": "Static audit"}
 
@@ -64,6 +65,10 @@ class View:
     chips: tuple[Chip, ...]
     highlights: tuple[Highlight, ...]
     groups: tuple[LedgerGroup, ...]
+    beside: tuple[BesideRow, ...]
+    """The claims that another run measured from the other start."""
+    beside_title: str
+    beside_text: str
     tested: tuple[LedgerRow, ...]
     untested: tuple[LedgerGroup, ...]
     """The claims with which nothing was done, by reason; the reason is the group's title."""
@@ -127,6 +132,9 @@ def view(report: Report) -> View:
         chips=ledger_chips(report),
         highlights=highlights(report),
         groups=groups,
+        beside=beside_rows(report),
+        beside_title=BESIDE_TITLE,
+        beside_text=BESIDE_TEXT,
         tested=tested_rows(groups),
         untested=untested_groups(groups),
         failures=rows_with(report, Outcome.FAIL, lines),
@@ -187,7 +195,10 @@ def repeat_command(report: Report, source: str) -> str:
         return f"repro check {shlex.quote(source)}"
     seed = f" --seed {report.plan.seeds[0]}" if report.plan.seeds else ""
     seeds = f" --seeds {len(report.plan.seeds)}" if len(report.plan.seeds) > 1 else ""
-    return f"repro run {shlex.quote(source)} --scale {report.plan.scale.value}{seed}{seeds}"
+    plan = report.plan
+    only = "".join(f" --stages {shlex.quote(s.name)}" for s in plan.stages) if plan.left_out else ""
+    start = f" --start {plan.start.value}" if plan.start is Start.PUBLISHED else ""
+    return f"repro run {shlex.quote(source)} --scale {plan.scale.value}{only}{start}{seed}{seeds}"
 
 
 def file_name(source: str) -> str:
@@ -198,7 +209,7 @@ def file_name(source: str) -> str:
 def _scale(report: Report) -> tuple[str, str]:
     if report.plan is None or not (report.stages or report.comparisons):
         return "Nothing was run", "The card was read and checked; no model was trained or scored."
-    return SCALES[report.plan.scale]
+    return scale_words(report.plan)
 
 
 def _stand_in(report: Report) -> str:

@@ -9,12 +9,20 @@ from repro.plan import Command, StagePlan
 from repro.resolve.data import REPO_ID
 from repro.resolve.recipes import framework_of
 from repro.spec import Origin
+from repro.task import Start
 
 _OLD_NAMES = {"0becd2c", "bb98dbc"}
 """Commits at which the DPO flags still had their prefix."""
 
 
-def commands(stages: Sequence[StagePlan], card: str, given: Mapping[str, str], seed: int | None) -> tuple[Command, ...]:
+def commands(
+    stages: Sequence[StagePlan],
+    card: str,
+    given: Mapping[str, str],
+    seed: int | None,
+    asked: Sequence[str] = (),
+    start: Start = Start.REGENERATED,
+) -> tuple[Command, ...]:
     """One command a stage for open-instruct or TRL where the card names it, then the same run through repro itself."""
     found = []
     for stage in stages:
@@ -23,19 +31,30 @@ def commands(stages: Sequence[StagePlan], card: str, given: Mapping[str, str], s
             found.append(_open_instruct(stage))
         elif framework == "trl":
             found.append(_trl(stage))
-    return (*found, _own(stages, card, given, seed))
+    return (*found, _own(stages, card, given, seed, asked, start))
 
 
-def _own(stages: Sequence[StagePlan], card: str, given: Mapping[str, str], seed: int | None) -> Command:
+def _own(
+    stages: Sequence[StagePlan],
+    card: str,
+    given: Mapping[str, str],
+    seed: int | None,
+    asked: Sequence[str],
+    start: Start,
+) -> Command:
     facts = [s.get("num_devices") for s in stages]
     known = [f.value for f in facts if isinstance(f.value, int) and f.origin is not Origin.ASSUMED]
     path = f"./{card}" if card.startswith("-") else card
     words = [f"accelerate launch --num_processes {max(known, default=1)} -m repro run {_quote(path)} --scale full"]
+    words += [f"--stages {_quote(name)}" for name in asked]
+    if start is Start.PUBLISHED:
+        words.append(f"--start {start.value}")
     words += [f"--assume {_quote(f'{key}={value}')}" for key, value in given.items()]
     if seed is not None:
         words.append(f"--seed {seed}")
     comments = [] if known else ["# one process a device: raise --num_processes to yours, the effective batch stays"]
-    return Command(title="The whole run at full scale, with repro", text=_lines(words, comments))
+    title = "The same run at full scale, with repro" if asked else "The whole run at full scale, with repro"
+    return Command(title=title, text=_lines(words, comments))
 
 
 def _open_instruct(stage: StagePlan) -> Command:

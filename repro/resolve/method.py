@@ -129,14 +129,14 @@ def _tags(spec: Spec) -> set[str]:
     return {str(t).lower() for t in (tags if isinstance(tags, tuple) else (tags or "",))}
 
 
-def trainable(spec: Spec, evidence: Evidence) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
-    """The stages to regenerate, in order, and notes on those left out.
+def trainable(spec: Spec, evidence: Evidence, asked: Sequence[str] = ()) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
+    """The stages that can be regenerated, in order, and notes on those left out.
 
     A stage that cannot be regenerated is left out only when it comes before one that can and that names the model
-    it starts from.
+    it starts from, or where others were `asked` for by name.
 
     Raises:
-        HoleError: no stage is described, or one that cannot be regenerated stands in the way.
+        HoleError: no stage is described, or one that cannot be regenerated stands in the way or was asked for.
     """
     if not spec.stages:
         raise HoleError(
@@ -150,9 +150,11 @@ def trainable(spec: Spec, evidence: Evidence) -> tuple[tuple[Judged, ...], tuple
         if one.method:
             continue
         sentence = f"stage {one.stage.name!r} trains with {one.why_not}, which this version cannot regenerate"
+        if asked and one.stage.name not in asked:
+            continue
         after = judged[index + 1 :]
         following = next((j for j in after if j.method), None)
-        if following is None or not following.stage.base.known:
+        if asked or following is None or not following.stage.base.known:
             raise HoleError(
                 sentence,
                 where=str(one.stage.span or spec.source),

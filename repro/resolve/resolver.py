@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from repro.errors import HoleError, UsageError
 from repro.evidence import Evidence
@@ -13,10 +14,11 @@ from repro.resolve.feasibility import estimate, lineage
 from repro.resolve.fill import Hole
 from repro.resolve.method import Judged, names, trainable
 from repro.resolve.proxy import MODEL, model_scaled, scale_down
+from repro.resolve.selection import asked_for, from_published, needed, stand_in_starts, words
 from repro.resolve.sizes import parameters
 from repro.resolve.stage import Settled, settle_stage
 from repro.spec import Origin, Spec
-from repro.task import Scale
+from repro.task import Scale, Start
 
 TINY = 10_000_000
 """Parameters below which a full-scale run takes three seeds unless told otherwise."""
@@ -31,16 +33,22 @@ def resolve(
     assume: Mapping[str, str],
     seed: int | None = None,
     num_seeds: int | None = None,
+    stages: Sequence[str] = (),
+    start: Start = Start.REGENERATED,
 ) -> Plan:
     """Fill the holes of a spec: --assume, then stated, found, derived, and a recipe's default at a named commit.
 
     `seed` stands over the recipe's (it is the same as --assume seed=...); `num_seeds` is how many runs there are.
+    `stages` are the names of those to regenerate, empty for all; what they stem from is added unless `start` is
+    published. A hole in a stage that is not regenerated is none.
 
     Raises:
-        HoleError: the card describes no stage, one that cannot be regenerated, or lacks what no recipe gives.
-        UsageError: an --assume or a number of seeds that means nothing.
+        HoleError: the card describes no stage, one that cannot be regenerated, or lacks what no recipe gives; or a
+            published start is asked for and nobody names the parent.
+        UsageError: an --assume, a stage's name or a number of seeds that means nothing.
     """
-    judged, skipped = trainable(spec, evidence)
+    asked = asked_for(spec, stages)
+    judged, skipped = trainable(spec, evidence, asked)
     if num_seeds is not None and not 1 <= num_seeds <= 100:
         raise UsageError(f"{num_seeds} seeds: there are 1 to 100")
     if seed is not None and not 0 <= seed < 2**31:
@@ -58,27 +66,36 @@ def resolve(
             )
         )
         made.append((one.stage.name, product))
+    described = [one.plan for one in settled if one.plan is not None]
+    chosen = needed(settled, made, asked, start)
+    left_out = tuple(s.name for s in spec.stages if s.name not in chosen) if asked else ()
+    settled = [one for one, (name, _) in zip(settled, made, strict=True) if name in chosen]
     holes = [hole for one in settled for hole in one.filling.holes]
     plans = [one.plan for one in settled if one.plan is not None]
     if holes or len(plans) != len(settled):
         raise _hole_error(holes, settled, spec)
     notes = [*skipped, *(note for one in settled for note in one.filling.notes), *_cautions(settled)]
-    costs = tuple(estimate(p, plans, evidence) for p in plans)
-    told = commands(plans, spec.source, dict(assume), seed)
+    costs = tuple(estimate(p, described, evidence) for p in plans)
+    started = [from_published(p, spec.source) for p in plans] if start is Start.PUBLISHED else plans
+    told = commands(started, spec.source, dict(assume), seed, asked, start)
     scaled: tuple[Scaled, ...] = ()
     if not full:
         pairs = [
-            scale_down(p, plans, spec, evidence, claimed=s.length.claimed) for p, s in zip(plans, settled, strict=True)
+            scale_down(p, described, spec, evidence, claimed=s.length.claimed)
+            for p, s in zip(plans, settled, strict=True)
         ]
         scaled = (model_scaled(plans, evidence), *(line for _, lines in pairs for line in lines))
+        scaled += stand_in_starts(plans, started)
         plans = [p for p, _ in pairs]
-        if plans[0].base and judged[0].method == "dpo":
+        if plans[0].base and plans[0].method == "dpo" and start is Start.REGENERATED:
             notes.append(
                 f"{plans[0].name}: the stand-in starts from its own pretrained base, not from a model like "
                 f"{plans[0].base}."
             )
     seeds, why = _seeds(plans, evidence, full=full, wanted=num_seeds)
-    return Plan(
+    if start is Start.PUBLISHED:
+        plans = [from_published(p, spec.source) for p in plans]
+    plan = Plan(
         card=spec.source,
         scale=scale,
         seeds=seeds,
@@ -89,7 +106,10 @@ def resolve(
         feasibility=costs,
         commands=told,
         notes=(*notes, why),
+        start=start,
+        left_out=left_out,
     )
+    return replace(plan, notes=(*words(plan), *plan.notes))
 
 
 def _product(judged: Sequence[Judged], index: int, spec: Spec) -> str:

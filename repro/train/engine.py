@@ -14,7 +14,7 @@ from repro.errors import PrerequisiteError, RunError
 from repro.files import write_whole
 from repro.plan import Plan, StagePlan
 from repro.run import Assets, Run, StageRun
-from repro.task import Observer, Scale
+from repro.task import Observer, Scale, Start
 from repro.train.lock import locked
 from repro.train.record import claim_folder, load_run, plan_hash, save_run, write_json_lines
 
@@ -166,6 +166,8 @@ def _previous(stage: StagePlan, plan: Plan, earlier: dict[str, StageRun]) -> Sta
         return earlier[name]
     if stage.base.startswith("<"):
         raise RunError(f"stage {stage.name!r} starts from {stage.base}, which is not an earlier stage")
+    if plan.start is Start.PUBLISHED:
+        return None
     produced = next((s.name for s in plan.stages if s.produces == stage.base and s.name in earlier), None)
     return earlier[produced] if produced is not None else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repro.semantics import Semantics
 from repro.spec import AnyFact, missing
 from repro.task import Scale, Start
 
@@ -49,9 +50,6 @@ class Hyperparameters:
     label_smoothing: float
     chat_template: str
     """"tulu", or "model" (the tokenizer's own)."""
-    partial_window_divisor: str
-    """The logged loss of an epoch's last, partial window: "full" (open-instruct: divided by the whole
-    accumulation) or "actual" (by the micro-batches in it)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,8 @@ class StagePlan:
     produces: str
     datasets: tuple[DatasetPlan, ...]
     hyperparameters: Hyperparameters
+    semantics: Semantics
+    """What frameworks do differently where no hyperparameter says it: training reads these, never a name."""
     facts: tuple[AnyFact, ...]
     """Every value with its origin (one a key), datasets' rows, expected_steps and warmup included."""
     expected_steps: int | None

@@ -85,7 +85,7 @@ KEYS: dict[str, str] = {
     "adam_beta1": "",
     "adam_beta2": "",
     "adam_epsilon": "",
-    "weight_decay": "never on biases and norms",
+    "weight_decay": "as AdamW decouples it",
     "max_grad_norm": "clipping threshold; 0 is no clipping",
     "precision": "bf16, fp16, fp32 (of the computation)",
     "master_weights": "precision in which the optimizer keeps the weights",

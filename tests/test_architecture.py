@@ -20,7 +20,7 @@ NOUNS = (
     ("relations",),
     ("files",),
     ("card",),
-    ("spec",),
+    ("spec", "semantics"),
     ("task",),
     ("evidence", "plan", "run", "score"),
     ("finding", "comparison", "completeness"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from repro.plan import Hyperparameters
+from repro.plan import StagePlan
 from repro.run import StageRun
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Curve:
         return Curve(losses, tuple(1.0 for _ in losses), noise, self.seed)
 
 
-def curve_of(run: StageRun, settings: Hyperparameters | None) -> Curve:
+def curve_of(run: StageRun, planned: StagePlan | None) -> Curve:
     """The curve of one stage's run, with the steps marked whose batch was not whole."""
     steps = sorted(run.steps, key=lambda s: s.step)
     full_rows = max((s.rows for s in steps), default=0)
@@ -75,8 +75,8 @@ def curve_of(run: StageRun, settings: Hyperparameters | None) -> Curve:
             noise.append(1.0)
             continue
         part = step.rows / full_rows
-        if settings is not None and settings.partial_window_divisor == "full":
-            accumulation = max(1, settings.gradient_accumulation_steps)
+        if planned is not None and planned.semantics.partial_window_divisor == "full":
+            accumulation = max(1, planned.hyperparameters.gradient_accumulation_steps)
             micro_batch = max(1, full_rows // accumulation)
             divided = min(1.0, math.ceil(step.rows / micro_batch) / accumulation)
             share.append(divided)

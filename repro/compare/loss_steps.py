@@ -48,8 +48,7 @@ def reading_of(case: Case, claim: Claim) -> Reading | None:
     if not runs:
         return None
     planned = case.stage_plan(claim)
-    settings = planned.hyperparameters if planned is not None else None
-    curves = tuple(curve_of(r, settings) for r in runs)
+    curves = tuple(curve_of(r, planned) for r in runs)
     length = min(c.length for c in curves)
     step, note = claim.step, ""
     if step is None:

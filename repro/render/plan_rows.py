@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from repro.plan import Feasibility, Plan, StagePlan
 from repro.render.places import Place, place
 from repro.render.words import ORIGINS, Word, fact_text, figure
+from repro.semantics import MEANINGS
 from repro.spec import KEYS, AnyFact, Origin, Spec
 from repro.task import Scale
 
@@ -80,7 +81,7 @@ def value_row(fact: AnyFact, spec: Spec, lines: tuple[str, ...]) -> ValueRow:
     value = fact_text(fact)
     return ValueRow(
         key=fact.key,
-        meaning=KEYS.get(fact.key, ""),
+        meaning=KEYS.get(fact.key) or MEANINGS.get(fact.key, ""),
         value=value,
         word=ORIGINS[fact.origin],
         printed=fact.printed if fact.printed != value else "",

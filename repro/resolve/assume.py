@@ -9,7 +9,7 @@ from repro.errors import UsageError
 from repro.resolve.values import KINDS, read_value
 from repro.spec import Value
 
-ONLY = {"beta": "dpo", "label_smoothing": "dpo", "loss_reduction": "sft"}
+ONLY = {"beta": "dpo", "label_smoothing": "dpo", "loss_reduction": "sft", "reference_log_probs": "dpo"}
 """Parameters that have a meaning in one method only."""
 ONE_STAGE = {"base_model", "dataset", "dataset_rows", "max_steps"}
 """Parameters that two stages hardly share: the stage must be named where there are several."""

@@ -34,7 +34,7 @@ class Chosen:
         value, recipe = found
         reason = recipe.methods[self.method].why.get(key, "")
         parts = [
-            recipe.cite(self.method),
+            recipe.cite(self.method, key),
             reason,
             self._drift(key, value, recipe),
             self.caution if recipe.framework else "",
@@ -55,7 +55,8 @@ class Chosen:
         for layers in self.others:
             other = _first(layers, self.method, key)
             if other is not None and other[1].framework and not same(other[0], value):
-                return f"{self.when}; at {other[1].commit} it is {other[0]}"
+                at = f"at {other[1].commit}" if other[1].commit else f"by {other[1].title}"
+                return f"{self.when}; {at} it is {other[0]}"
         return ""
 
 
@@ -82,7 +83,10 @@ def choose(
         if not stated or stated >= r.version_from
     ]
     by_commit = [
-        r for r in fitting if len(commit) >= 7 and (r.commit.startswith(commit) or commit.startswith(r.commit))
+        r
+        for r in fitting
+        if not r.timeless and r.commit and len(commit) >= 7
+        if (r.commit.startswith(commit) or commit.startswith(r.commit))
     ]
     first, last = period or (_TODAY, _TODAY)
     if by_commit:

@@ -27,6 +27,8 @@ class Defaults:
     """What a recipe gives one method."""
 
     source: str
+    sources: Mapping[str, str]
+    """Of a value that stands elsewhere: a file of the framework, or `repository@commit:file` of another."""
     datasets: tuple[str, ...]
     """Data sets of which this is the recipe; empty for code defaults."""
     values: Mapping[str, Value]
@@ -54,12 +56,18 @@ class Recipe:
         """Whether it is a recipe for certain models and data, rather than a framework's code defaults."""
         return bool(self.bases)
 
-    def cite(self, method: str) -> str:
-        """ "Tulu 3 8B SFT recipe, open-instruct@e6c3044:docs/tulu3.md"."""
-        source = self.methods[method].source
-        if self.named:
-            return f"{self.title} {method.upper()} recipe, {self.framework}@{self.commit}:{source}"
-        return f"{self.title}, {self.framework}@{self.commit}:{source}" if self.framework else f"{self.title}, {source}"
+    @property
+    def timeless(self) -> bool:
+        """Whether it holds for every period of its framework, so that its commit chooses none."""
+        return self.start == datetime.date.min and self.end == datetime.date.max
+
+    def cite(self, method: str, key: str = "") -> str:
+        """ "Tulu 3 8B SFT recipe, open-instruct@e6c3044:docs/tulu3.md": where `key`'s value was read."""
+        title = f"{self.title} {method.upper()} recipe" if self.named else self.title
+        source = self.methods[method].sources.get(key, self.methods[method].source)
+        if self.framework and "@" not in source:
+            source = f"{self.framework}@{self.commit}:{source}" if self.commit else f"{self.framework}, {source}"
+        return f"{title}, {source}" if source else title
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +109,21 @@ def _recipe(data: dict[str, object]) -> Recipe:
     def strings(value: object) -> tuple[str, ...]:
         return tuple(str(v) for v in value) if isinstance(value, list) else ()
 
+    shared = data.get("all")
+    shared = shared if isinstance(shared, dict) else {}
     methods = {}
     for method in ("sft", "dpo"):
         table = data.get(method)
         if isinstance(table, dict):
-            methods[method] = Defaults(table["source"], strings(table.get("datasets")), table["values"], table["why"])
+            both = {part: {**shared.get(part, {}), **table.get(part, {})} for part in ("values", "why", "sources")}
+            for key in shared.get("values", {}):
+                both["sources"].setdefault(key, shared["source"])
+            for key in table.get("values", {}):
+                if key not in table.get("sources", {}):
+                    both["sources"].pop(key, None)
+            methods[method] = Defaults(
+                table["source"], both["sources"], strings(table.get("datasets")), both["values"], both["why"]
+            )
     return Recipe(
         title=text("title"),
         framework=text("framework"),

@@ -155,7 +155,9 @@ def _recipe_line(settled: Sequence[Settled]) -> str:
         chosen = one.filling.chosen
         for recipe in chosen.layers if chosen else ():
             cited = recipe.cite(one.filling.method)
-            if any(f.origin is Origin.ASSUMED and f.why.startswith(cited) for f in one.filling.facts.values()):
+            values = recipe.methods[one.filling.method].values
+            used_of = [f for f in one.filling.facts.values() if f.origin is Origin.ASSUMED and f.key in values]
+            if any(f.why.startswith(recipe.cite(one.filling.method, f.key)) for f in used_of):
                 when = f" (from {recipe.start:%B %Y})" if recipe.framework and recipe.start.year > 1 else ""
                 used[cited + when] = None
     return "; ".join(used)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from repro.evidence import Evidence, Repo
 from repro.plan import Hyperparameters, StagePlan
+from repro.resolve.assume import applies
 from repro.resolve.batch import lay_out
 from repro.resolve.choose import Chosen, choose
 from repro.resolve.data import REPO_ID, named_datasets, settle_data
@@ -16,6 +17,7 @@ from repro.resolve.method import Judged
 from repro.resolve.recipes import framework_of
 from repro.resolve.steps import Steps, settle_steps, settle_warmup
 from repro.resolve.values import derived
+from repro.semantics import CHOICES, Semantics
 from repro.spec import AnyFact, Fact, Origin, Spec, Value
 
 _COMMON = (
@@ -90,13 +92,15 @@ def settle_stage(
     for key in (*_COMMON, *_OWN[judged.method]):
         filling.fill(key, _of_method(filling) if key == "loss_type" else None)
     _lesser(filling)
+    for key in CHOICES:
+        if applies(key, "", judged.method):
+            filling.fill(key)
     lay_out(filling)
     datasets = settle_data(filling, evidence, refs)
     if full:
         _real_data(filling)
     length = settle_steps(filling)
-    family = framework_of(str(filling.value("framework") or ""))
-    count, ratio = settle_warmup(filling, length, rounds_up=family in {"trl", "transformers"})
+    count, ratio = settle_warmup(filling, length)
     if filling.holes:
         return Settled(filling, None, length)
     if filling.value("num_epochs") is None:
@@ -108,6 +112,7 @@ def settle_stage(
         produces=product,
         datasets=datasets,
         hyperparameters=_typed(filling, length, count, ratio),
+        semantics=Semantics(**{key: str(filling.value(key) or "") for key in CHOICES}),
         facts=_ordered(filling.facts),
         expected_steps=length.expected,
     )
@@ -187,7 +192,6 @@ def _lesser(filling: Filling) -> None:
         filling.put(fact if fact.known else filling.recipe(key))
         if not filling.facts[key].known:
             del filling.facts[key]
-    filling.put(filling.recipe("partial_window_divisor"))
     plain = any(f.known and f.value == "adam" for f in filling.stage.all("optimizer"))
     if plain and filling.value("weight_decay"):
         filling.note("Adam is computed as AdamW: the weight decay is decoupled, as the Trainer's is.")
@@ -268,5 +272,4 @@ def _typed(filling: Filling, length: Steps, warmup_steps: int | None, warmup_rat
         beta=real("beta"),
         label_smoothing=real("label_smoothing"),
         chat_template=word("chat_template"),
-        partial_window_divisor=word("partial_window_divisor", "actual"),
     )

@@ -159,11 +159,12 @@ def implied_rows(steps: int, batch: int, epochs: float) -> tuple[int, int] | Non
     return (round(per_epoch) - 1) * batch + 1, round(per_epoch) * batch
 
 
-def settle_warmup(filling: Filling, steps: Steps, *, rounds_up: bool) -> tuple[int | None, float]:
+def settle_warmup(filling: Filling, steps: Steps) -> tuple[int | None, float]:
     """(warmup_steps where they are stated, warmup_ratio); puts both facts into the filling.
 
-    A number of steps below 1 is a ratio, as transformers 5 writes it. open-instruct rounds down, transformers up.
+    A number of steps below 1 is a ratio, as transformers 5 writes it. `warmup_rounding` is there already.
     """
+    rounds_up = filling.value("warmup_rounding") == "up"
     count, ratio = filling.strong("warmup_steps"), filling.strong("warmup_ratio")
     if not count.known and not ratio.known and not any(h.key.startswith("warmup") for h in filling.holes):
         count, ratio = filling.recipe("warmup_steps"), filling.recipe("warmup_ratio")

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from repro.semantics import CHOICES
 from repro.spec import Fact, Origin, Value
 
 
@@ -99,7 +100,7 @@ KINDS: dict[str, Kind] = {
     "framework_version": Kind("text"),
     "framework_commit": Kind("text"),
     "date": Kind("text"),
-    "partial_window_divisor": _choice(full="", actual=""),
+    **{key: _choice(**dict.fromkeys(terms, "")) for key, terms in CHOICES.items()},
 }
 """What may be stated, found or given by --assume for a stage."""
 

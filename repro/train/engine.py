@@ -17,6 +17,7 @@ from repro.run import Assets, Run, StageRun
 from repro.task import Observer, Scale, Start
 from repro.train.lock import locked
 from repro.train.record import claim_folder, load_run, plan_hash, save_run, write_json_lines
+from repro.train.supported import refuse_unsupported
 
 if TYPE_CHECKING:
     from repro.train.stages import Workshop
@@ -103,6 +104,7 @@ def _refuse(plan: Plan) -> None:
                 f"stage {stage.name!r} trains with {stage.method}, which this version cannot regenerate",
                 hint=f"it regenerates {' and '.join(METHODS)}",
             )
+        refuse_unsupported(stage)
     if len({stage.name for stage in plan.stages}) < len(plan.stages):
         raise RunError("two stages of the plan have the same name")
 

@@ -16,11 +16,12 @@ import torch
 from repro.errors import RunError
 from repro.plan import Hyperparameters
 from repro.run import Step
+from repro.semantics import Semantics
 from repro.train.batch import chunks
 from repro.train.checkpoint import Checkpoints
 from repro.train.objective import Objective
 from repro.train.optimizer import set_learning_rate
-from repro.train.order import Order, Window, group_weights
+from repro.train.order import Order, Window, divided_by, group_weights
 from repro.train.progress import Reporter
 from repro.train.record import STEPS_FILE, StepLog, log_hash
 
@@ -33,6 +34,7 @@ class Job:
     objective: Objective
     order: Order
     hyperparameters: Hyperparameters
+    semantics: Semantics
     rate: Callable[[int], float]
     """Learning rate of a step, from 1."""
     budget: int
@@ -96,9 +98,11 @@ def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -
     window = job.order.window(number)
     objective, hyperparameters = job.objective, job.hyperparameters
     rows = window.rows
-    weights = group_weights(
-        window, objective.terms[rows], reduction=objective.reduction, divisor=hyperparameters.partial_window_divisor
-    )
+    divisor = job.semantics.partial_window_gradient
+    weights = group_weights(window, objective.terms[rows], reduction=objective.reduction, divisor=divisor)
+    logged = 1.0
+    if objective.reduction != "token_mean":  # which counts tokens, not micro-batches
+        logged = divided_by(window, divisor) / divided_by(window, job.semantics.partial_window_divisor)
     mine = _share(window, accelerator.num_processes, accelerator.process_index)
     if not len(mine):
         # every process must take part in the reduction of the gradients: with nothing to say, say nothing
@@ -128,6 +132,7 @@ def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -
     if accelerator.num_processes > 1:
         totals = accelerator.reduce(totals, "sum")
     loss_value, chosen, rejected, right = totals.tolist()
+    loss_value *= logged
     if not math.isfinite(loss_value) or not math.isfinite(norm):
         raise RunError(
             f"stage {job.name!r}, step {number}: the loss is {loss_value}, the gradient norm {norm}",

@@ -15,7 +15,7 @@ import torch
 
 from repro.errors import RunError
 from repro.plan import Hyperparameters
-from repro.train.semantics import TRAINER
+from repro.semantics import Semantics
 
 Rows = npt.NDArray[np.int64]
 
@@ -40,17 +40,18 @@ class Window:
 class Order:
     """The windows of a whole stage.
 
-    Trainer: a permutation an epoch, of a generator seeded by seed + epoch: accelerate 1.15's SeedableRandomSampler
-    (data_loader.py), which transformers' Trainer uses. open-instruct (open_instruct/dpo_tune_cache.py@e6c3044): the
-    set is shuffled once by datasets' `shuffle(seed)`, and one generator, seeded once, permutes it every epoch.
+    Sampler "random": a permutation an epoch, of a generator seeded by seed + epoch: accelerate 1.15's
+    SeedableRandomSampler (data_loader.py), which transformers' Trainer uses. "shuffled_random"
+    (open_instruct/dpo_tune_cache.py@e6c3044): the set is shuffled once by datasets' `shuffle(seed)`, and one
+    generator, seeded once, permutes it every epoch.
     """
 
     def __init__(
         self,
         rows: int,
         hyperparameters: Hyperparameters,
+        semantics: Semantics,
         *,
-        framework: str,
         max_steps: int | None = None,
     ) -> None:
         """
@@ -75,7 +76,7 @@ class Order:
         self._devices = max(1, hyperparameters.num_devices)
         self.full_groups = effective // micro
         self._seed = hyperparameters.seed
-        self._reseeds = framework == TRAINER
+        self._reseeds = semantics.sampler == "random"
         # datasets 5.2, Dataset.shuffle: default_rng(seed).permutation
         self._shuffled: Rows = (
             np.arange(rows) if self._reseeds else np.random.default_rng(hyperparameters.seed).permutation(rows)
@@ -130,6 +131,11 @@ class Order:
         return drawn
 
 
+def divided_by(window: Window, divisor: str) -> int:
+    """How many groups a window's loss is a mean over: "full" or "actual" ones, where an epoch's end cut it short."""
+    return window.full_groups if divisor == "full" else len(window.groups)
+
+
 def group_weights(window: Window, counts: Rows, *, reduction: str, divisor: str) -> npt.NDArray[np.float64]:
     """What each row's summed loss counts in the step's, in the order of `window.rows`.
 
@@ -138,12 +144,12 @@ def group_weights(window: Window, counts: Rows, *, reduction: str, divisor: str)
         reduction: "mean" (of the groups' means: open-instruct; a pair's group mean for DPO), "token_mean" (over all
             terms of the window: transformers' num_items_in_batch) or "sum" (the groups' sums, averaged over groups:
             open-instruct before bb98dbc, where accelerate still divides by the accumulation).
-        divisor: "full" or "actual" groups, for a window that an epoch's end cut short.
+        divisor: as `divided_by` takes it.
 
     Raises:
         RunError: the reduction is none of these.
     """
-    groups = window.full_groups if divisor == "full" else len(window.groups)
+    groups = divided_by(window, divisor)
     sizes = [len(group) for group in window.groups]
     if reduction == "token_mean":
         return np.full(len(counts), 1.0 / max(1, int(counts.sum())))

@@ -9,6 +9,7 @@ from typing import Any
 from repro.errors import RunError
 from repro.plan import Hyperparameters, ProxyModel
 from repro.run import StageRun, Step
+from repro.semantics import Semantics
 from repro.train.batch import Sequences
 from repro.train.loop import Job, train
 from repro.train.model import Scorer, load_tokenizer, make_proxy, pad_token_id
@@ -17,7 +18,6 @@ from repro.train.order import Order
 from repro.train.progress import Reporter
 from repro.train.record import load_stage
 from repro.train.schedule import learning_rate
-from repro.train.semantics import TRAINER
 from repro.train.sft import SftObjective
 from repro.train.stages import Workshop, finish, observer_of, save_trained
 from repro.train.synthetic import pretraining_texts, sft_rows
@@ -29,6 +29,23 @@ LEARNING_RATE = 3e-3
 BATCH = 32
 TOKENIZER_ROWS = 2000
 FOLDER = "base"
+SEMANTICS = Semantics(
+    truncation_side="right",
+    row_filter="labels",
+    sampling_rule="remainder",
+    sampler="random",
+    sampler_seed="seed",
+    last_window="keep",
+    partial_window_gradient="actual",
+    partial_window_divisor="actual",
+    scheduler_ticks="step",
+    warmup_rounding="down",
+    weight_decay_groups="matrices",
+    training_dropout="config",
+    reference_log_probs="",
+    pad_token_rule="kept",
+)
+"""The pretraining's own, whatever the recipe of the stages after it."""
 
 
 def make_base(shop: Workshop) -> StageRun:
@@ -59,12 +76,13 @@ def make_base(shop: Workshop) -> StageRun:
     trained_steps: tuple[Step, ...] = ()
     seconds = 0.0
     if steps > 0:
-        order = Order(len(sequences), hyperparameters, framework=TRAINER, max_steps=steps)
+        order = Order(len(sequences), hyperparameters, SEMANTICS, max_steps=steps)
         job = Job(
             name=FOLDER,
             objective=objective,
             order=order,
             hyperparameters=hyperparameters,
+            semantics=SEMANTICS,
             rate=lambda step: learning_rate(hyperparameters, step, steps=steps, warmup=steps // 10),
             budget=BATCH * int(sequences.lengths.max()),
             folder=folder,
@@ -113,5 +131,4 @@ def _hyperparameters(first: Hyperparameters, shape: ProxyModel) -> Hyperparamete
         adam_epsilon=1e-8,
         weight_decay=0.0,
         max_grad_norm=1.0,
-        partial_window_divisor="actual",
     )

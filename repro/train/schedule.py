@@ -6,7 +6,6 @@ import math
 
 from repro.errors import RunError
 from repro.plan import Hyperparameters, StagePlan
-from repro.train.semantics import OPEN_INSTRUCT, framework_of
 
 SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
 
@@ -14,14 +13,13 @@ SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
 def warmup_steps(stage: StagePlan, steps: int) -> int:
     """Warm-up steps of a stage of `steps` optimizer steps.
 
-    open-instruct takes `int(steps * ratio)` (open_instruct/finetune.py@e6c3044); transformers' Trainer, and with it
-    TRL, rounds up (transformers 5.23: training_args.py, get_warmup_steps).
+    A ratio is rounded as `Semantics.warmup_rounding` says: `int(steps * ratio)` or `ceil(steps * ratio)`.
     """
     hyperparameters = stage.hyperparameters
     if hyperparameters.warmup_steps is not None:
         return hyperparameters.warmup_steps
     exact = steps * hyperparameters.warmup_ratio
-    return int(exact) if framework_of(stage) == OPEN_INSTRUCT else math.ceil(exact)
+    return math.ceil(exact) if stage.semantics.warmup_rounding == "up" else int(exact)
 
 
 def learning_rate(hyperparameters: Hyperparameters, step: int, *, steps: int, warmup: int) -> float:

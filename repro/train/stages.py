@@ -37,7 +37,6 @@ from repro.train.progress import Reporter
 from repro.train.record import load_stage, save_stage
 from repro.train.reference import SAVE_EVERY_SECONDS, reference_log_probs
 from repro.train.schedule import learning_rate, warmup_steps
-from repro.train.semantics import OPEN_INSTRUCT, TRAINER, framework_of
 from repro.train.sft import SftObjective
 from repro.train.tokens import Tokens, stage_tokens
 from repro.train.trackers import tracking, write_table
@@ -81,18 +80,18 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
         return finished
     began = time.monotonic()
     accelerator, hyperparameters = shop.accelerator, stage.hyperparameters
-    framework = framework_of(stage)
+    semantics = stage.semantics
     tokenizer = load_tokenizer(base)
     tulu = set_template(tokenizer, hyperparameters.chat_template)
     master, autocast = _precision(shop, stage)
     model = load_model(base, master)
-    if framework == OPEN_INSTRUCT:
+    if semantics.pad_token_rule == "added":
         add_pad_token(model, tokenizer)
     codec = Codec(tokenizer, tulu, hyperparameters.label_scope, hyperparameters.max_seq_length)
     tokens = _tokens(shop, stage, codec, label)
-    order = Order(tokens.used, hyperparameters, framework=framework, max_steps=_max_steps(shop.plan, stage))
-    if framework == TRAINER and stage.method != "sft":
-        _without_dropout(model)  # TRL 1.16, DPOConfig.disable_dropout
+    order = Order(tokens.used, hyperparameters, semantics, max_steps=_max_steps(shop.plan, stage))
+    if semantics.training_dropout == "off":
+        _without_dropout(model)
     share = shares_prompts(model, accelerator.device)
     objective = _objective(stage, tokens, pad_token_id(tokenizer), share_prompts=share)
     if stage.get("gradient_checkpointing").value is True and accelerator.device.type != "cpu":
@@ -122,7 +121,8 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
     prepared = time.monotonic() - began
     reporter = Reporter(observer_of(shop), label, order.steps, stage=stage.name)
     with tracking(shop.report_to, folder=shop.folder, stage=stage, run=f"{stage.name}-seed-{seed}") as track:
-        job = Job(label, objective, order, hyperparameters, rate, budget, folder, shop.checkpoint_seconds, track)
+        seconds = shop.checkpoint_seconds
+        job = Job(label, objective, order, hyperparameters, semantics, rate, budget, folder, seconds, track)
         trained = train(job, scorer, optimizer, accelerator, reporter)
     if accelerator.is_main_process:
         write_table(folder, trained.steps)

@@ -27,8 +27,8 @@ from repro.train.loop import Job, train
 from repro.train.model import Scorer, make_proxy
 from repro.train.optimizer import adamw
 from repro.train.order import Order
+from repro.train.pretraining import SEMANTICS
 from repro.train.progress import Reporter
-from repro.train.semantics import TRAINER
 from repro.train.tokenizer import train_tokenizer
 
 SHAPE = ProxyModel(512, 64, 172, 3, 4, 2, 0)
@@ -92,11 +92,10 @@ def ours(model: Any, tokenizer: Any, data: list[dict[str, Any]], steps: int, fol
         beta=BETA,
         label_smoothing=0.0,
         chat_template="model",
-        partial_window_divisor="actual",
     )
     prepared, optimizer = accelerator.prepare(scorer, adamw(scorer, hyperparameters))
-    order = Order(len(data), hyperparameters, framework=TRAINER, max_steps=steps)
-    job = Job("dpo", objective, order, hyperparameters, lambda step: RATE, 2048, folder, 1e9)
+    order = Order(len(data), hyperparameters, SEMANTICS, max_steps=steps)
+    job = Job("dpo", objective, order, hyperparameters, SEMANTICS, lambda step: RATE, 2048, folder, 1e9)
     cpu, began = time.process_time(), time.monotonic()
     trained = train(job, prepared, optimizer, accelerator, Reporter(ignore, "dpo", steps))
     spent = ((time.monotonic() - began) / steps * 1000, (time.process_time() - cpu) / steps * 1000)

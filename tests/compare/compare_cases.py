@@ -13,6 +13,7 @@ from repro.number import Number
 from repro.plan import DatasetPlan, Hyperparameters, Plan, StagePlan
 from repro.run import Environment, Run, StageRun, Step
 from repro.score import HarnessInfo, Sample, Score
+from repro.semantics import Semantics
 from repro.spec import AnyFact, Claim, ClaimKind, DatasetRef, Fact, Origin, Spec, Stage, missing
 from repro.task import Scale
 
@@ -25,7 +26,13 @@ SETTINGS = Hyperparameters(
     warmup_ratio=0.1, optimizer="adamw", adam_beta1=0.9, adam_beta2=0.999, adam_epsilon=1e-8, weight_decay=0.0,
     max_grad_norm=0.0, precision="fp32", master_weights="fp32", seed=42, data_seed=42, logging_steps=1,
     loss_type="dpo_norm", loss_reduction="mean", label_scope="all_turns", beta=5.0, label_smoothing=0.0,
-    chat_template="tulu", partial_window_divisor="full",
+    chat_template="tulu",
+)  # fmt: skip
+SEMANTICS = Semantics(
+    truncation_side="right", row_filter="labels", sampling_rule="remainder", sampler="shuffled_random",
+    sampler_seed="seed", last_window="keep", partial_window_gradient="full", partial_window_divisor="full",
+    scheduler_ticks="step", warmup_rounding="down", weight_decay_groups="matrices", training_dropout="config",
+    reference_log_probs="start", pad_token_rule="added",
 )  # fmt: skip
 RECIPE = {
     "learning_rate": 5e-7,
@@ -107,10 +114,13 @@ def plan(
     facts: tuple[AnyFact, ...] | None = None,
     seeds: tuple[int, ...] = (42,),
     name: str = "dpo",
+    semantics: Semantics = SEMANTICS,
 ) -> Plan:
     given = tuple(fact(k, v) for k, v in RECIPE.items()) if facts is None else facts
     data = DatasetPlan(DATASET, "", "train", None, None, None)
-    return Plan("card", scale, seeds, (StagePlan(name, name, "org/base", MODEL, (data,), settings, given, None),), "")
+    return Plan(
+        "card", scale, seeds, (StagePlan(name, name, "org/base", MODEL, (data,), settings, semantics, given, None),), ""
+    )
 
 
 def run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import pytest
 from hub.loopback import LoopbackHub
@@ -17,15 +17,17 @@ from repro.gather.assets import fetch_assets, fetch_published
 from repro.gather.dataset_files import heldout_files, split_files, split_names
 from repro.gather.folder import Folder
 from repro.gather.hub import Hub
-from repro.plan import DatasetPlan, Hyperparameters, Plan, StagePlan
+from repro.plan import DatasetPlan, Plan, StagePlan
 from repro.task import Progress, Scale
 
 
 def plan_of(*stages: tuple[str, str, str, str]) -> Plan:
     """Stages as (base, produces, data set, split)."""
-    none = cast(Hyperparameters, None)
+    none: Any = None
     made = tuple(
-        StagePlan(f"s{i}", "sft", base, produces, (DatasetPlan(rows, "", split, None, None, None),), none, (), None)
+        StagePlan(
+            f"s{i}", "sft", base, produces, (DatasetPlan(rows, "", split, None, None, None),), none, none, (), None
+        )
         for i, (base, produces, rows, split) in enumerate(stages)
     )
     return Plan("card.md", Scale.FULL, (1,), made, "")

@@ -21,6 +21,7 @@ from repro.render.plots import loss_plots
 from repro.report import Report
 from repro.run import Environment, StageRun, Step
 from repro.score import HarnessInfo, Sample, Score
+from repro.semantics import Semantics
 from repro.spec import AnyFact, Claim, ClaimKind, DatasetRef, Fact, Origin, Spec, Stage, missing
 from repro.task import Scale
 
@@ -348,7 +349,25 @@ def hyperparameters(method: str) -> Hyperparameters:
         beta=5.0,
         label_smoothing=0.0,
         chat_template="tulu",
+    )
+
+
+def semantics(method: str) -> Semantics:
+    return Semantics(
+        truncation_side="right",
+        row_filter="labels",
+        sampling_rule="remainder",
+        sampler="shuffled_random",
+        sampler_seed="seed",
+        last_window="keep",
+        partial_window_gradient="full",
         partial_window_divisor="full",
+        scheduler_ticks="step",
+        warmup_rounding="down",
+        weight_decay_groups="matrices",
+        training_dropout="config",
+        reference_log_probs="start" if method == "dpo" else "",
+        pad_token_rule="added",
     )
 
 
@@ -383,9 +402,12 @@ def make_plan(scale: Scale) -> Plan:
         seeds=(42,),
         stages=(
             StagePlan(
-                "sft", "sft", "meta-llama/Llama-3.1-8B", SFT, (sft_data,), hyperparameters("sft"), sft_facts, 200
+                *("sft", "sft", "meta-llama/Llama-3.1-8B", SFT, (sft_data,)),
+                *(hyperparameters("sft"), semantics("sft"), sft_facts, 200),
             ),
-            StagePlan("dpo", "dpo", "<sft>", DPO, (dpo_data,), hyperparameters("dpo"), dpo_facts, 844),
+            StagePlan(
+                "dpo", "dpo", "<sft>", DPO, (dpo_data,), hyperparameters("dpo"), semantics("dpo"), dpo_facts, 844
+            ),
         ),
         recipe="Tulu 3 of open-instruct, commit e6c3044 (2026-08)",
         scaled=(

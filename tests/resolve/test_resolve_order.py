@@ -12,6 +12,7 @@ from repro.evidence import Evidence
 from repro.number import Number
 from repro.resolve.resolver import resolve
 from repro.resolve.values import KINDS, read_value
+from repro.semantics import CHOICES, MEANINGS
 from repro.spec import KEYS, Fact, Origin, Spec
 from repro.task import Scale
 
@@ -173,11 +174,12 @@ def test_trl_with_everything_stated_leaves_nothing_that_moves_a_loss_to_the_reci
     assert dpo.get("framework").value == "trl"
     assert (dpo.hyperparameters.loss_type, dpo.hyperparameters.label_scope) == ("dpo_norm", "completion")
     assert (sft.hyperparameters.label_scope, sft.hyperparameters.loss_reduction) == ("all_tokens", "token_mean")
-    assert {dpo.hyperparameters.partial_window_divisor, sft.hyperparameters.partial_window_divisor} == {"actual"}
+    assert {dpo.semantics.partial_window_divisor, sft.semantics.partial_window_divisor} == {"actual"}
     assert dpo.hyperparameters.chat_template == "model"
     assert {f.key for f in dpo.facts if f.origin is Origin.ASSUMED} <= {
         *("adam_beta1", "adam_beta2", "adam_epsilon", "master_weights", "logging_steps", "label_smoothing"),
-        *("chat_template", "gradient_checkpointing", "partial_window_divisor"),
+        *("chat_template", "gradient_checkpointing"),
+        *CHOICES,
     }
     assert not any("may have been another" in note for note in plan.notes), "the card states the recipe's own version"
 
@@ -204,7 +206,7 @@ def test_one_fact_a_key_and_no_hole_in_what_is_typed() -> None:
 
 
 def test_what_can_be_assumed_is_what_stages_use() -> None:
-    assert set(KINDS) - {"dataset", "partial_window_divisor"} <= set(KEYS)
+    assert set(KINDS) - {"dataset"} <= set(KEYS) | set(MEANINGS)
     assert read_value("dataset_fraction", "10%") == pytest.approx(0.1)
     assert read_value("optimizer", "OptimizerNames.ADAMW_TORCH_FUSED") == "adamw"
     assert facts(1, seed=1)[0].value == 1

@@ -6,6 +6,8 @@ import dataclasses
 from typing import Any
 
 from repro.plan import Hyperparameters, Plan, ProxyModel, StagePlan
+from repro.resolve.choose import choose
+from repro.semantics import CHOICES, Semantics
 from repro.spec import Fact, Origin
 from repro.task import Scale
 
@@ -38,19 +40,27 @@ HYPERPARAMETERS = Hyperparameters(
     beta=5.0,
     label_smoothing=0.0,
     chat_template="tulu",
-    partial_window_divisor="full",
 )
+
+
+def semantics_of(framework: str, method: str, **changes: str) -> Semantics:
+    """What the recipes say of a framework's code, the newest."""
+    chosen = choose(method, framework=framework, version="", commit="", date="", base="", datasets=())
+    values = {key: chosen.value(key) for key in CHOICES}
+    return Semantics(**{**{key: str(value[0]) if value else "" for key, value in values.items()}, **changes})
 
 
 def stage_of(method: str, *, framework: str = "open-instruct", steps: int | None = 6, **changes: Any) -> StagePlan:
     named = {"base": "org/base" if method == "sft" else "<sft>", "name": method, "datasets": ()}
     named.update({key: changes.pop(key) for key in list(changes) if key in named})
+    semantics = semantics_of(framework, method, **{key: changes.pop(key) for key in list(changes) if key in CHOICES})
     if method == "sft":
         changes = {"loss_type": "cross_entropy", **changes}
     return StagePlan(
         method=method,
         produces=f"org/{method}",
         hyperparameters=dataclasses.replace(HYPERPARAMETERS, **changes),
+        semantics=semantics,
         facts=(Fact("framework", framework, Origin.STATED),),
         expected_steps=steps,
         **named,  # type: ignore[arg-type]

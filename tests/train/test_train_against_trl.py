@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from plans import semantics_of
 
 from repro.plan import Plan, StagePlan
 from repro.run import Assets, Run
@@ -211,7 +212,6 @@ def _full(
         loss_reduction="token_mean",
         label_scope="completion" if kind == "dpo" else "all_tokens",
         chat_template="model",
-        partial_window_divisor="actual",
     )
     assets = Assets(models={"org/tiny": str(model_folder)}, datasets={"org/rows": (str(data),)}, heldout={})
     return AccelerateEngine().run(plan(trained, scale=Scale.FULL, proxy=None, seeds=(7,)), assets, str(folder), ignore)
@@ -230,7 +230,7 @@ def test_the_order_is_the_trainers(
         stage("dpo").hyperparameters, per_device_batch_size=4, effective_batch_size=8, seed=7, max_seq_length=200
     )
     chosen, _, _ = encode_preference(rows, Codec(tokenizer, False, "completion", 200), lambda done: None)
-    order = Order(11, settings, framework="trl")
+    order = Order(11, settings, semantics_of("trl", "dpo"))
     assert order.steps_per_epoch == 2
     for epoch in range(2):
         loader.set_epoch(epoch)
@@ -244,7 +244,7 @@ def test_the_order_is_the_trainers(
 
 def test_weights_recover_each_reduction(stage: Callable[..., StagePlan]) -> None:
     settings = dataclasses.replace(stage("sft").hyperparameters, per_device_batch_size=2, effective_batch_size=6)
-    order = Order(7, settings, framework="open-instruct")
+    order = Order(7, settings, semantics_of("open-instruct", "dpo"))
     counts = np.arange(1, 8)
     losses = np.linspace(1.0, 3.0, 7)
     partial = order.window(2)

@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plans import semantics_of
 
 from repro.errors import PrerequisiteError, ReproError, RunError
 from repro.plan import Plan, ProxyModel, StagePlan
@@ -102,7 +103,7 @@ def test_every_epoch_sees_every_row(rows: int, micro: int, accumulation: int, de
         effective_batch_size=micro * accumulation * devices,
         num_epochs=2.0,
     )
-    order = Order(rows, given, framework=framework)
+    order = Order(rows, given, semantics_of(framework, "dpo"))
     assert order.steps == 2 * order.steps_per_epoch
     epochs = []
     for epoch in range(2):
@@ -114,7 +115,7 @@ def test_every_epoch_sees_every_row(rows: int, micro: int, accumulation: int, de
         assert windows[-1].epoch == pytest.approx(epoch + 1)
         epochs.append(drawn.tolist())
     # asked for out of order, as after a resume, it is the same
-    again = Order(rows, given, framework=framework)
+    again = Order(rows, given, semantics_of(framework, "dpo"))
     assert again.window(order.steps).rows.tolist() == order.window(order.steps).rows.tolist()
     assert np.concatenate([again.window(i + 1).rows for i in range(order.steps_per_epoch)]).tolist() == epochs[0]
 

@@ -1,0 +1,45 @@
+"""Which training semantics are regenerated here; a plan that names another is refused before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from repro.errors import RunError
+from repro.plan import StagePlan
+
+SUPPORTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "truncation_side": ("right",),
+        "row_filter": ("labels",),
+        "sampling_rule": ("remainder",),
+        "sampler": ("shuffled_random", "random"),
+        "sampler_seed": ("seed",),
+        "last_window": ("keep",),
+        "partial_window_gradient": ("full", "actual"),
+        "partial_window_divisor": ("full", "actual"),
+        "scheduler_ticks": ("step",),
+        "warmup_rounding": ("down", "up"),
+        "weight_decay_groups": ("matrices",),
+        "training_dropout": ("config", "off"),
+        "reference_log_probs": ("start", "live"),
+        "pad_token_rule": ("added", "kept"),
+    }
+)
+"""Terms of `semantics.CHOICES` by field. A live reference is frozen and in evaluation mode: what it says of a pair is
+the same number whenever it is asked, so it is asked once, before training, like one computed at the start."""
+
+
+def refuse_unsupported(stage: StagePlan) -> None:
+    """
+    Raises:
+        RunError: the plan names training semantics that are not regenerated here.
+    """
+    for field, terms in SUPPORTED.items():
+        value = getattr(stage.semantics, field)
+        if value in terms or (field == "reference_log_probs" and stage.method == "sft"):
+            continue
+        raise RunError(
+            f"stage {stage.name!r} has {field} {value!r}, which this version cannot regenerate",
+            hint=f"it regenerates {', '.join(terms)}: --assume {stage.name}.{field}=... trains with one of them",
+        )

@@ -8,6 +8,11 @@ from repro.semantics import Semantics
 from repro.spec import AnyFact, missing
 from repro.task import Scale, Start
 
+PREFERENCE_LOSSES = ("dpo", "dpo_norm", "simpo", "ipo")
+"""Losses on preference pairs that training has, as `Hyperparameters.loss_type` names them."""
+REFERENCE_FREE = frozenset({"simpo"})
+"""Those of them that need no log-probabilities of a reference model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
@@ -41,7 +46,7 @@ class Hyperparameters:
     data_seed: int
     logging_steps: int
     loss_type: str
-    """SFT: "cross_entropy"; DPO: "dpo" or "dpo_norm"."""
+    """SFT: "cross_entropy"; DPO: one of `PREFERENCE_LOSSES`."""
     loss_reduction: str
     """SFT: "mean" (mean of per-micro-batch token means), "token_mean" (over the window's tokens) or "sum"."""
     label_scope: str
@@ -50,6 +55,8 @@ class Hyperparameters:
     label_smoothing: float
     chat_template: str
     """"tulu", or "model" (the tokenizer's own)."""
+    gamma_beta_ratio: float = 0.0
+    """SimPO's target reward margin over beta; nothing else has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class StagePlan:
 
     name: str
     method: str
-    """"sft" or "dpo"."""
+    """"sft" or "dpo" (on preference pairs, by whichever loss)."""
     base: str
     """Repository id of the starting weights; "<stage>" names the stage before it."""
     produces: str

@@ -28,7 +28,7 @@ class Semantics:
     weight_decay_groups: str
     training_dropout: str
     reference_log_probs: str
-    """Empty for a method without a reference."""
+    """Empty for a method or a loss without a reference."""
     pad_token_rule: str
 
 

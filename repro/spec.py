@@ -79,6 +79,8 @@ KEYS: dict[str, str] = {
     "beta": "DPO's beta",
     "loss_type": "dpo, dpo_norm, simpo, ipo, ... (sigmoid is dpo, sigmoid_norm is dpo_norm)",
     "label_smoothing": "cDPO's epsilon",
+    "gamma_beta_ratio": "SimPO's target margin over beta",
+    "simpo_gamma": "SimPO's target margin, gamma",
     "loss_reduction": "SFT: mean (of per-pass token means), token_mean (over the whole step's tokens) or sum",
     "label_scope": "all_turns (every assistant turn), last_turn, completion (after the shared prompt), all_tokens",
     "optimizer": "adamw, ...",

@@ -14,6 +14,7 @@ DECISIVE = (
     "num_epochs",
     "beta",
     "loss_type",
+    "gamma_beta_ratio",
     "lr_scheduler_type",
     "warmup_ratio",
     "warmup_steps",
@@ -96,7 +97,7 @@ def _given(case: Case, claim: Claim) -> Iterator[tuple[StagePlan, Stage, AnyFact
 def _of_stage(planned: StagePlan, stage: Stage | None) -> list[str]:
     names = []
     for key in DECISIVE:
-        if key in {"beta", "loss_type"} and planned.method != "dpo":
+        if key in {"beta", "loss_type", "gamma_beta_ratio"} and planned.method != "dpo":
             continue
         fact = planned.get(key)
         if key == "num_epochs" and planned.get("max_steps").origin in {Origin.STATED, Origin.FOUND}:

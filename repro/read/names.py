@@ -51,7 +51,9 @@ _SPELLINGS: dict[str, str] = {
     "number of warmup steps|learning rate warmup steps|linear warmup steps",
     "warmup": "warmup|warm up|lr warmup|learning rate warmup|lr warm up",
     "beta": "beta|β|kl beta|pref beta|rl beta|beta kl|temperature beta",
-    "loss_type": "loss type|loss variant|preference loss|preference loss type|loss function type",
+    "loss_type": "loss type|loss variant|preference loss|preference loss type|loss function type|pref loss",
+    "gamma_beta_ratio": "gamma beta ratio|simpo gamma beta ratio|gamma beta|γ β",
+    "simpo_gamma": "simpo gamma|simpo margin|target reward margin|simpo target margin|simpo γ",
     "loss": "loss|loss function|objective function",
     "label_smoothing": "label smoothing|label smoothing factor",
     "loss_reduction": "loss reduction|reduce loss|reduction|loss reduction mode",
@@ -165,8 +167,9 @@ SPELLINGS.update({fold(name): key for key, names in FOREIGN.items() for name in 
 TRAINING_WORDS = (
     "learning_rate effective_batch_size per_device_batch_size batch_size gradient_accumulation_steps num_devices "
     "max_seq_length num_epochs max_steps total_steps lr_scheduler_type warmup_ratio warmup_steps warmup beta loss_type "
-    "label_smoothing loss_reduction label_scope optimizer adam_beta1 adam_beta2 adam_betas adam_epsilon weight_decay "
-    "max_grad_norm precision bf16 fp16 master_weights seed data_seed gradient_checkpointing packing logging_steps "
+    "gamma_beta_ratio simpo_gamma label_smoothing loss_reduction label_scope optimizer adam_beta1 adam_beta2 "
+    "adam_betas adam_epsilon weight_decay max_grad_norm precision bf16 fp16 master_weights seed data_seed "
+    "gradient_checkpointing packing logging_steps "
     "dataset_fraction dataset_rows chat_template dataset_split framework_commit effective_batch_tokens eval_batch_size "
     "total_eval_batch_size eval_steps save_steps val_set_size distributed_type train_tokens min_learning_rate "
     "min_lr_ratio dropout neftune_alpha group_by_length tf32 adapter lora_r lora_alpha lora_dropout "

@@ -17,7 +17,7 @@ _INTEGERS_WORDS = (
 _INTEGERS = frozenset(_INTEGERS_WORDS.split())
 _FLOATS_WORDS = (
     "learning_rate label_smoothing adam_beta1 adam_beta2 adam_epsilon weight_decay min_learning_rate lora_dropout "
-    "dropout neftune_alpha"
+    "dropout neftune_alpha gamma_beta_ratio simpo_gamma"
 )
 _FLOATS = frozenset(_FLOATS_WORDS.split())
 _EITHER_WORDS = "num_epochs beta eval_steps save_steps val_set_size"

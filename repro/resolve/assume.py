@@ -6,14 +6,18 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from repro.errors import UsageError
+from repro.plan import PREFERENCE_LOSSES
 from repro.resolve.values import KINDS, read_value
 from repro.spec import Value
 
-ONLY = {"beta": "dpo", "label_smoothing": "dpo", "loss_reduction": "sft", "reference_log_probs": "dpo"}
+ONLY = {
+    **dict.fromkeys(("beta", "label_smoothing", "gamma_beta_ratio", "simpo_gamma", "reference_log_probs"), "dpo"),
+    "loss_reduction": "sft",
+}
 """Parameters that have a meaning in one method only."""
 ONE_STAGE = {"base_model", "dataset", "dataset_rows", "max_steps"}
 """Parameters that two stages hardly share: the stage must be named where there are several."""
-LOSSES = {"sft": {"cross_entropy"}, "dpo": {"dpo", "dpo_norm"}}
+LOSSES = {"sft": ("cross_entropy",), "dpo": PREFERENCE_LOSSES}
 """What `loss_type` may be in each method."""
 
 

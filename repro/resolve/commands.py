@@ -27,9 +27,10 @@ def commands(
     found = []
     for stage in stages:
         framework = framework_of(str(stage.get("framework").value or ""))
-        if framework == "open-instruct":
+        loss = stage.hyperparameters.loss_type
+        if framework == "open-instruct" and loss != "ipo":  # a loss that it does not have
             found.append(_open_instruct(stage))
-        elif framework == "trl":
+        elif framework == "trl" and loss != "simpo":  # of its experimental CPOTrainer, which has no command
             found.append(_trl(stage))
     return (*found, _own(stages, card, given, seed, asked, start))
 
@@ -89,6 +90,8 @@ def _open_instruct(stage: StagePlan) -> Command:
         prefix = "dpo_" if old else ""
         loss = "dpo_loss_type" if old else "loss_type"
         words += [f"--{prefix}beta {h.beta!r}", f"--{loss} {_quote(h.loss_type)}"]
+        if h.loss_type == "simpo":
+            words.append(f"--{prefix}gamma_beta_ratio {h.gamma_beta_ratio!r}")
         comments.append(
             "# the flags for beta and the loss changed names between commits (--dpo_beta, --dpo_loss_type; --beta, "
             "--loss_type), and which holds at this one is not confirmed: compare with --help"
@@ -126,7 +129,7 @@ def _trl(stage: StagePlan) -> Command:
         words.append(f"--max_steps {h.max_steps}")
     comments = []
     if stage.method == "dpo":
-        loss = {"dpo": "sigmoid", "dpo_norm": "sigmoid_norm"}[h.loss_type]
+        loss = {"dpo": "sigmoid", "dpo_norm": "sigmoid_norm", "ipo": "ipo"}[h.loss_type]
         words += [f"--beta {h.beta!r}", f"--loss_type {loss}", f"--label_smoothing {h.label_smoothing!r}"]
     elif h.label_scope == "all_turns":
         words.append("--assistant_only_loss True")

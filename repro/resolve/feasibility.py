@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from repro.arithmetic import training_flops, training_memory_gb, weights_gb
 from repro.evidence import Evidence
-from repro.plan import Feasibility, StagePlan
+from repro.plan import REFERENCE_FREE, Feasibility, StagePlan
 from repro.resolve.sizes import parameters
 from repro.resolve.values import show
 
@@ -55,7 +55,8 @@ def estimate(stage: StagePlan, stages: Sequence[StagePlan], evidence: Evidence) 
         parts.append("tokens: the row count is not known before the data are there")
     if count is not None and tokens is not None:
         checkpointing = stage.get("gradient_checkpointing").value is True
-        reference = 1 / max(h.num_epochs, 1) if stage.method == "dpo" else 0.0
+        referred = stage.method == "dpo" and h.loss_type not in REFERENCE_FREE
+        reference = 1 / max(h.num_epochs, 1) if referred else 0.0
         forward = 1.0 + reference + (1.0 if checkpointing else 0.0)
         flops = training_flops(count, tokens, passes_forward=forward)
         device = next((d for d in PEAKS if d in str(stage.get("hardware").value or "").upper()), "A100")

@@ -161,7 +161,9 @@ class Filling:
                     raise ValueError(fact.why or "it could not be read")
                 value = read_value(key, fact.value)
                 if key == "loss_type" and value not in LOSSES[self.method]:
-                    raise ValueError(f"{value} is not a loss of {self.method}")
+                    raise ValueError(
+                        f"{value} is not a loss of {self.method}, which has {', '.join(LOSSES[self.method])}"
+                    )
                 readable.append(replace(fact, value=value))
             except ValueError as error:
                 said = (fact.printed or str(fact.value))[:60]
@@ -236,7 +238,7 @@ def parent_of(product: str, evidence: Evidence, method: str, name: str) -> tuple
         if product not in own or not spec.stages:
             continue
         made = [s for s in spec.stages if s.produces.value == product] or [s for s in spec.stages if s.name == name]
-        words = {"sft": ("sft", "supervised", "fine"), "dpo": ("dpo", "preference")}[method]
+        words = {"sft": ("sft", "supervised", "fine"), "dpo": ("dpo", "preference", "simpo", "(ipo)")}[method]
         made = made or (
             [spec.stages[-1]]
             if any(w in f"{spec.stages[-1].name} {spec.stages[-1].method}".lower() for w in words)

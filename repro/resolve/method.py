@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from repro.errors import HoleError
 from repro.evidence import Evidence
-from repro.spec import Spec, Stage
+from repro.plan import PREFERENCE_LOSSES
+from repro.resolve.values import derived
+from repro.spec import AnyFact, Spec, Stage, missing
 
 _OTHER = (
     (r"^merge\b", "a merge of models"),
@@ -21,8 +23,6 @@ _OTHER = (
     (r"\borpo\b", "ORPO"),
     (r"\bkto\b", "KTO"),
     (r"\bcpo\b", "CPO"),
-    (r"\bsimpo\b", "SimPO"),
-    (r"\bipo\b", "IPO"),
     (r"\bapo\b", "APO"),
     (r"\bbco\b", "BCO"),
     (r"\bwpo\b", "WPO"),
@@ -36,19 +36,18 @@ _OTHER = (
 )
 """Methods that training here does not have, by the words that cards use for them."""
 _OTHER_LOSSES = {
-    "ipo",
-    "simpo",
-    "orpo",
-    "kto",
-    "cpo",
-    "wpo",
-    "hinge",
-    "robust",
-    "exo_pair",
-    "nca_pair",
-    "sppo_hard",
-    "dft",
+    *("orpo", "kto", "kto_pair", "cpo", "wpo", "hinge", "robust", "exo_pair", "nca_pair", "sppo_hard", "dft"),
+    *("discopop", "rso", "slic", "rpo", "alphapo", "dpop"),
 }
+_BY_WORD = (
+    ("simpo", re.compile(r"\bsimpo\b|\bsimple preference optimi[sz]ation\b")),
+    ("ipo", re.compile(r"\bipo\b|\bidentity preference optimi[sz]ation\b")),
+    ("dpo_norm", re.compile(r"^(?=.*\b(?:c?dpo|preference)\b).*\blength[- ]normali[sz]ed\b|\bdpo_norm\b")),
+)
+"""Losses on preference pairs by the words that methods are called by; "length-normalized DPO" is dpo_norm (Lambert et
+al. 2024, arXiv:2411.15124, 5.1)."""
+_BY_NAME = {"simpo", "ipo"}
+"""Losses that a model's name or tags may give."""
 _LORA = re.compile(
     r"\blora[-_ ]?(?:r|rank|alpha|dropout|target[-_ ]modules)\b|\badapter\W{1,4}q?lora\b"
     r"|\b(?:trained|fine-?tuned|tuned|fine-?tuning|training|aligned)\b[^.]{0,60}\b(?:using|with|via|by)\b[^.]{0,30}\bq?-?lora\b"
@@ -62,6 +61,10 @@ _DENIED = re.compile(
 _CAUSAL = {"text-generation", "text2text-generation", "conversational", "question-answering", ""}
 
 
+_UNTOLD = missing("loss_type")
+TRAINABLE = f"supervised fine-tuning, and preference optimization ({', '.join(PREFERENCE_LOSSES)}), of all weights"
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A stage and what it is: `method` is "sft", "dpo" or empty, and then `why_not` names what it is instead."""
@@ -69,6 +72,8 @@ class Judged:
     stage: Stage
     method: str
     why_not: str = ""
+    loss: AnyFact = _UNTOLD
+    """The loss that the method's own words, the card's tags or the model's name give, where no parameter does."""
 
 
 def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
@@ -82,8 +87,7 @@ def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
             return Judged(stage, "", name)
     if _tags(spec) & _OTHER_LOSSES:
         return Judged(stage, "", f"the loss {min(_tags(spec) & _OTHER_LOSSES)}, by the card's tags")
-    own_name = f"{stage.produces.value or ''} {spec.get('model_id').value or ''}".lower()
-    by_name = set(re.split(r"[^a-z0-9]+", own_name)) & _OTHER_LOSSES
+    by_name = _name_words(stage, spec) & _OTHER_LOSSES
     if not loss and by_name:
         return Judged(stage, "", f"the loss {min(by_name)}, by the model's name")
     if loss in _OTHER_LOSSES or loss.startswith(("apo_", "bco_", "aot")):
@@ -95,8 +99,15 @@ def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
         return Judged(stage, "", f"quantized weights ({base[:80]})")
     if "unsloth" in _tags(spec):
         return Judged(stage, "", "Unsloth, and does not say whether all weights or an adapter")
-    if re.search(r"\bdpo\b|direct preference|dpo_norm", words):
-        return Judged(stage, "dpo")
+    named = next((name for name, pattern in _BY_WORD if pattern.search(words)), "")
+    if named in _BY_NAME and loss and loss != named:
+        return Judged(stage, "", f"what it calls {named.upper()!r} with the loss {loss[:40]!r}, which is another")
+    if named or re.search(r"\bdpo\b|direct preference", words):
+        return Judged(stage, "dpo", loss=_loss_told(named, stage, spec))
+    told = (_tags(spec) | _name_words(stage, spec)) & _BY_NAME
+    if told and (stage is spec.stages[-1] or not re.search(r"\bsft\b|supervised", words)):
+        called = (stage.method or stage.name)[:60]
+        return Judged(stage, "", f"what it calls {called!r}, of a model whose name or tags say {min(told)}")
     purpose = str(spec.get("pipeline_tag").value or "")
     if purpose not in _CAUSAL:
         return Judged(stage, "", f"the loss of a {purpose} model")
@@ -122,6 +133,22 @@ def _lora_in_words(spec: Spec) -> bool:
     if "lora" not in spec.text.lower():
         return False
     return any(_LORA.search(line) and not _DENIED.search(line) for line in spec.text.split("\n") if len(line) < 5000)
+
+
+def _loss_told(named: str, stage: Stage, spec: Spec) -> AnyFact:
+    """The loss by the method's own words, else by the card's tags or the model's name; MISSING where none tells."""
+    if named:
+        return derived("loss_type", named, f"the method is called {(stage.method or stage.name)[:60]!r}")
+    for words, whose in ((_tags(spec), "the card's tags say"), (_name_words(stage, spec), "the model's name says")):
+        told = words & _BY_NAME
+        if len(told) == 1:
+            return derived("loss_type", min(told), f"{whose} {min(told)}")
+    return missing("loss_type")
+
+
+def _name_words(stage: Stage, spec: Spec) -> set[str]:
+    own = f"{stage.produces.value or ''} {spec.get('model_id').value or ''}".lower()
+    return set(re.split(r"[^a-z0-9]+", own))
 
 
 def _tags(spec: Spec) -> set[str]:
@@ -158,8 +185,7 @@ def trainable(spec: Spec, evidence: Evidence, asked: Sequence[str] = ()) -> tupl
             raise HoleError(
                 sentence,
                 where=str(one.stage.span or spec.source),
-                hint="what can be regenerated is supervised fine-tuning and DPO (dpo, dpo_norm) of all weights; "
-                "`repro check` audits the card without a run",
+                hint=f"what can be regenerated is {TRAINABLE}; `repro check` audits the card without a run",
             )
         notes.append(f"{sentence}: the run starts from {following.stage.base.value}, which the card names.")
     return tuple(j for j in judged if j.method), tuple(notes)

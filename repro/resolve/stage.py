@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from repro.evidence import Evidence, Repo
-from repro.plan import Hyperparameters, StagePlan
+from repro.plan import REFERENCE_FREE, Hyperparameters, StagePlan
 from repro.resolve.assume import applies
 from repro.resolve.batch import lay_out
 from repro.resolve.choose import Chosen, choose
 from repro.resolve.data import REPO_ID, named_datasets, settle_data
 from repro.resolve.fill import Filling, parent_of
 from repro.resolve.method import Judged
+from repro.resolve.preference import settle_loss
 from repro.resolve.recipes import framework_of
 from repro.resolve.steps import Steps, settle_steps, settle_warmup
 from repro.resolve.values import derived
@@ -42,7 +43,8 @@ _TULU = re.compile(r"<\|user\|>[ \t]*\n[^<]*\n<\|assistant\|>")
 _ORDER = (
     *("base_model", "dataset", "dataset_fraction", "dataset_rows", "num_epochs", "max_steps", "expected_steps"),
     *("effective_batch_size", "gradient_accumulation_steps", "micro_batch", "per_device_batch_size", "num_devices"),
-    *("learning_rate", "lr_scheduler_type", "warmup_ratio", "warmup_steps", "loss_type", "beta", "label_smoothing"),
+    *("learning_rate", "lr_scheduler_type", "warmup_ratio", "warmup_steps", "loss_type", "beta"),
+    *("gamma_beta_ratio", "simpo_gamma", "label_smoothing"),
     *("loss_reduction", "label_scope", "chat_template", "max_seq_length"),
 )
 """The order in which a person asks for them; the others follow."""
@@ -90,10 +92,12 @@ def settle_stage(
             filling.put(replace(fact, value=name) if name else fact)
     filling.chosen = _recipes(filling, base_fact, refs_ids=[r.repo_id for r in refs])
     for key in (*_COMMON, *_OWN[judged.method]):
-        filling.fill(key, _of_method(filling) if key == "loss_type" else None)
+        filling.fill(key, judged.loss if key == "loss_type" else None)
+    settle_loss(filling)
     _lesser(filling)
     for key in CHOICES:
-        if applies(key, "", judged.method):
+        unasked = key == "reference_log_probs" and filling.value("loss_type") in REFERENCE_FREE
+        if applies(key, "", judged.method) and not unasked:
             filling.fill(key)
     lay_out(filling)
     datasets = settle_data(filling, evidence, refs)
@@ -171,13 +175,6 @@ def _recipes(filling: Filling, base: AnyFact, *, refs_ids: Sequence[str]) -> Cho
         base=str(base.value or ""),
         datasets=refs_ids,
     )
-
-
-def _of_method(filling: Filling) -> AnyFact | None:
-    """The loss that the method's own words give: "length-normalized DPO" is dpo_norm (Lambert et al. 2024, 5.1)."""
-    if filling.method == "dpo" and re.search(r"length[- ]normali[sz]ed", filling.stage.method.lower()):
-        return derived("loss_type", "dpo_norm", f"the method is called {filling.stage.method[:60]!r}")
-    return None
 
 
 def _lesser(filling: Filling) -> None:
@@ -272,4 +269,5 @@ def _typed(filling: Filling, length: Steps, warmup_steps: int | None, warmup_rat
         beta=real("beta"),
         label_smoothing=real("label_smoothing"),
         chat_template=word("chat_template"),
+        gamma_beta_ratio=real("gamma_beta_ratio"),
     )

@@ -62,9 +62,13 @@ KINDS: dict[str, Kind] = {
     "loss_type": _choice(
         dpo="sigmoid dpo_sigmoid",
         dpo_norm="sigmoid_norm length_normalized_dpo length_normalised_dpo dpo_length_normalized",
+        simpo="simple_preference_optimization simpo_loss",
+        ipo="identity_preference_optimization ipo_loss",
         cross_entropy="nll ce causal_lm next_token cross_entropy_loss sft",
     ),
     "label_smoothing": Kind("float", 0, 0.5),
+    "gamma_beta_ratio": Kind("float", 0, 1000),
+    "simpo_gamma": Kind("float", 0, 1000),
     "loss_reduction": _choice(mean="", token_mean="", sum=""),
     "label_scope": _choice(
         all_turns="assistant assistant_only assistant_turns assistant_only_loss",

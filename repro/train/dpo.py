@@ -1,12 +1,13 @@
-"""Direct preference optimisation against cached reference log-probabilities."""
+"""Preference pairs: DPO and IPO against cached reference log-probabilities, SimPO without any."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
+from repro.plan import REFERENCE_FREE
 from repro.train.batch import Sequences, collate, collate_forked, shared_prefixes
-from repro.train.loss import checked_dpo_loss, dpo_losses, sequence_log_probs
+from repro.train.loss import checked_preference_loss, preference_losses, sequence_log_probs
 from repro.train.objective import RowLosses, Score, scored
 from repro.train.order import Rows
 
@@ -17,7 +18,7 @@ LEAST_SHARED = 0.1
 
 
 class DpoObjective:
-    """DPO on pairs: chosen and rejected in one forward pass (open_instruct/dpo_utils.py@e6c3044)."""
+    """A preference loss on pairs: chosen and rejected in one forward pass (open_instruct/dpo_utils.py@e6c3044)."""
 
     reduction = "mean"
     rewarded = True
@@ -30,6 +31,7 @@ class DpoObjective:
         loss_type: str,
         beta: float,
         label_smoothing: float,
+        gamma_beta_ratio: float = 0.0,
         pad_token_id: int,
         share_prompts: bool = False,
     ) -> None:
@@ -42,9 +44,11 @@ class DpoObjective:
             RunError: this version has no such loss.
         """
         self._chosen, self._rejected = chosen, rejected
-        self._loss_type = checked_dpo_loss(loss_type)
+        self._loss_type = checked_preference_loss(loss_type)
         self._beta = beta
         self._label_smoothing = label_smoothing
+        self._gamma_beta_ratio = gamma_beta_ratio
+        self.needs_reference = loss_type not in REFERENCE_FREE
         self._pad = pad_token_id
         self._reference = torch.zeros(2, 0)
         self.padded_lengths: Rows = 2 * np.maximum(chosen.lengths, rejected.lengths)
@@ -79,13 +83,15 @@ class DpoObjective:
 
     def losses(self, score: Score, rows: Rows, device: torch.device) -> RowLosses:
         policy = self.log_probs(score, rows, device)
-        reference = self._reference[:, torch.from_numpy(rows)].to(device)
-        pairs = dpo_losses(
+        reference = self._reference[:, torch.from_numpy(rows)].to(device) if self.needs_reference else policy
+        pairs = preference_losses(
             policy[0],
             policy[1],
             reference[0],
             reference[1],
+            loss_type=self._loss_type,
             beta=self._beta,
+            gamma_beta_ratio=self._gamma_beta_ratio,
             label_smoothing=self._label_smoothing,
         )
         right = (pairs.reward_chosen > pairs.reward_rejected).float()

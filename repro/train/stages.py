@@ -99,7 +99,7 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
     attempts = count_attempt(shop, folder)
     scorer, optimizer = _prepared(shop, Scorer(model, autocast=autocast), stage)
     budget = _budget(shop, stage, objective)
-    if isinstance(objective, DpoObjective):
+    if isinstance(objective, DpoObjective) and objective.needs_reference:
         objective.use_reference(
             reference_log_probs(
                 objective,
@@ -219,6 +219,7 @@ def _objective(stage: StagePlan, tokens: Tokens, pad: int, *, share_prompts: boo
             loss_type=hyperparameters.loss_type,
             beta=hyperparameters.beta,
             label_smoothing=hyperparameters.label_smoothing,
+            gamma_beta_ratio=hyperparameters.gamma_beta_ratio,
             pad_token_id=pad,
             share_prompts=share_prompts,
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from repro.errors import RunError
-from repro.plan import StagePlan
+from repro.plan import REFERENCE_FREE, StagePlan
 
 SUPPORTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -37,7 +37,8 @@ def refuse_unsupported(stage: StagePlan) -> None:
     """
     for field, terms in SUPPORTED.items():
         value = getattr(stage.semantics, field)
-        if value in terms or (field == "reference_log_probs" and stage.method == "sft"):
+        unreferred = stage.method == "sft" or stage.hyperparameters.loss_type in REFERENCE_FREE
+        if value in terms or (field == "reference_log_probs" and unreferred):
             continue
         raise RunError(
             f"stage {stage.name!r} has {field} {value!r}, which this version cannot regenerate",

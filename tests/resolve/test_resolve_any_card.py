@@ -15,7 +15,7 @@ from repro.card import Span
 from repro.errors import HoleError
 from repro.evidence import Evidence
 from repro.number import Number
-from repro.plan import Plan
+from repro.plan import PREFERENCE_LOSSES, Plan
 from repro.read.reader import read
 from repro.resolve.resolver import resolve
 from repro.resolve.values import KINDS
@@ -108,7 +108,7 @@ def sound(plan: Plan | HoleError, scale: Scale) -> None:
         assert h.per_device_batch_size * h.num_devices * h.gradient_accumulation_steps == h.effective_batch_size
         assert h.learning_rate > 0
         assert math.isfinite(h.learning_rate)
-        assert h.loss_type in ({"cross_entropy"} if one.method == "sft" else {"dpo", "dpo_norm"})
+        assert h.loss_type in ({"cross_entropy"} if one.method == "sft" else set(PREFERENCE_LOSSES))
         assert h.precision in {"bf16", "fp32"}
         assert h.chat_template in {"tulu", "model"}
         assert h.warmup_steps is None or h.warmup_steps >= 0

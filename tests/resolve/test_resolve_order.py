@@ -59,7 +59,7 @@ def test_the_qualified_assumption_is_the_stronger() -> None:
         ({"learning_rate": "nan"}, "number"),
         ({"num_devices": "1.5"}, "whole number"),
         ({"num_devices": "1_0"}, "whole number"),
-        ({"loss_type": "ipo"}, "one of"),
+        ({"loss_type": "hinge"}, "dpo, dpo_norm, simpo, ipo"),
         ({"sft.beta": "1"}, "no such meaning"),
         ({"sft.loss_type": "dpo"}, "no such meaning"),
         ({"": "1"}, "no parameter"),

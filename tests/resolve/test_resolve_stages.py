@@ -39,7 +39,10 @@ def plan_of(card: Spec, evidence: Evidence | None = None, **rest: object) -> Pla
         ("dpo", "Online DPO", ""),
         ("reward", "reward modeling", ""),
         ("pretraining", "causal language modelling", ""),
-        ("simpo", "SimPO", ""),
+        ("simpo", "SimPO", "dpo"),
+        ("ipo", "Identity Preference Optimization (IPO)", "dpo"),
+        ("kto", "KTO", ""),
+        ("cpo", "CPO", ""),
         ("fine-tuning", "fine-tuning", ""),
         ("merge", "SLERP merge", ""),
     ],
@@ -49,11 +52,12 @@ def test_methods_are_told_apart(name: str, method: str, expected: str) -> None:
     assert judge(one, spec((one,)), Evidence()).method == expected
 
 
-@pytest.mark.parametrize("loss", ["ipo", "simpo", "hinge", "apo_zero", "IPO"])
+@pytest.mark.parametrize("loss", ["hinge", "apo_zero", "wpo", "Robust", "kto_pair"])
 def test_a_loss_that_is_not_trained_here_is_named(loss: str) -> None:
     with pytest.raises(HoleError, match="cannot regenerate") as caught:
         plan_of(tenth(loss_type=loss))
     assert loss.lower() in str(caught.value)
+    assert "dpo, dpo_norm, simpo, ipo" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_a_loss_that_is_no_number_names_its_step(
     [
         ({"optimizer": "lion"}, "optimizer 'lion'"),
         ({"lr_scheduler_type": "reduce_on_plateau"}, "schedule 'reduce_on_plateau'"),
-        ({"loss_type": "ipo"}, "loss 'ipo'"),
+        ({"loss_type": "hinge"}, "loss 'hinge'"),
         ({"per_device_batch_size": 3}, "cannot be made of micro-batches"),
         ({"chat_template": "other"}, "template 'other'"),
         ({"label_scope": "none"}, "label scope 'none'"),

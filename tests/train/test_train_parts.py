@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,6 @@ from repro.run import Assets, Step
 from repro.task import Progress, Scale
 from repro.train import synthetic
 from repro.train.data import heldout_rows, made_rows, sample, training_rows
-from repro.train.loss import dpo_losses
 from repro.train.model import add_pad_token, load_model, load_tokenizer, make_proxy
 from repro.train.optimizer import adamw
 from repro.train.order import Order
@@ -60,22 +58,6 @@ def test_no_decay_on_biases_and_norms(stage: Callable[..., StagePlan]) -> None:
     optimizer = adamw(model, dataclasses.replace(stage("sft").hyperparameters, weight_decay=0.1))
     decayed = {id(p) for g in optimizer.param_groups if g["weight_decay"] for p in g["params"]}
     assert decayed == {id(model["a"].weight)}
-
-
-@given(st.lists(st.tuples(*[st.floats(-50, 0)] * 4), min_size=1, max_size=5), st.floats(0.01, 10), st.floats(0, 0.5))
-@settings(max_examples=80, deadline=None)
-def test_dpo_against_the_formula(rows: list[tuple[float, ...]], beta: float, smoothing: float) -> None:
-    columns = [torch.tensor(column, dtype=torch.float64) for column in zip(*rows, strict=True)]
-    got = dpo_losses(*columns, beta=beta, label_smoothing=smoothing)  # type: ignore[arg-type]
-    for i, (pc, pr, rc, rr) in enumerate(rows):
-        z = beta * ((pc - pr) - (rc - rr))
-        expected = (1 - smoothing) * _softplus(-z) + smoothing * _softplus(z)
-        assert got.loss[i].item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
-        assert got.reward_chosen[i].item() == pytest.approx(beta * (pc - rc))
-
-
-def _softplus(x: float) -> float:
-    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 @given(st.integers(1, 60), st.integers(0, 150))

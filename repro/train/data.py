@@ -47,10 +47,14 @@ class Mixture(Sequence[Mapping[str, Any]]):
     def __getitem__(self, number: Any) -> Any:
         if not 0 <= number < len(self):
             raise IndexError(number)
+        part, row = self.place(number)
+        return self.parts[part].table[row]
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Where a row comes from: the part's number, and the row's number in its table."""
         which = int(np.searchsorted(self._ends, number, side="right"))
         first = int(self._ends[which - 1]) if which else 0
-        part = self.parts[which]
-        return part.table[int(part.rows[number - first])]
+        return which, int(self.parts[which].rows[number - first])
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         for part in self.parts:
@@ -220,6 +224,10 @@ def _table(files: Sequence[str], name: str, cache: Path) -> Sequence[Mapping[str
         except FileNotFoundError:
             raise PrerequisiteError("no such data file", where=file) from None
         except Exception as error:  # the readers raise a dozen kinds for a damaged file
-            raise RunError(f"the data file cannot be read: {error}", where=file) from error
+            empty = Path(file).stat().st_size == 0
+            why = "it is empty" if empty else str(error) or type(error).__name__
+            raise RunError(
+                f"the data file cannot be read: {why}", where=file, hint="download it again, or mend it"
+            ) from error
     table: Sequence[Mapping[str, Any]] = tables[0] if len(tables) == 1 else concatenate_datasets(tables)
     return table

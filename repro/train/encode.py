@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeGuard
 
 from repro.errors import RunError
 from repro.train.batch import Sequences
-from repro.train.template import Message, checked, common_messages, render
+from repro.train.template import Message, OddRow, checked, common_messages, render
 
 Row: TypeAlias = Mapping[str, Any]
 Encoded: TypeAlias = "tuple[list[int], list[bool]]"
 Tick: TypeAlias = Callable[[int], None]
+Where: TypeAlias = Callable[[int], str]
+"""What a row's number (from 0) is called where a reader would look for it."""
 
 SCOPES = ("all_turns", "last_turn", "completion", "all_tokens")
 
@@ -30,7 +33,20 @@ class Codec:
     max_seq_length: int
 
 
-def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick) -> tuple[Sequences, list[int]]:
+def _numbered(number: int) -> str:
+    return f"row {number + 1}"
+
+
+@contextmanager
+def _named(where: Where, number: int) -> Iterator[None]:
+    """Says of which row an error speaks."""
+    try:
+        yield
+    except OddRow as error:
+        raise RunError(error.message, hint=error.hint, where=where(number)) from error
+
+
+def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = _numbered) -> tuple[Sequences, list[int]]:
     """Sequences of the rows that keep a label token after truncation, and those rows' numbers.
 
     A row has `messages`, or `prompt` and `completion`, or `text`.
@@ -41,7 +57,8 @@ def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick) -> tuple[Sequences
     kept: list[int] = []
     encoded: list[Encoded] = []
     for number, row in enumerate(rows):
-        one = _truncated(_sft(row, codec), codec.max_seq_length)
+        with _named(where, number):
+            one = _truncated(_sft(row, codec), codec.max_seq_length)
         if any(one[1][1:]):
             kept.append(number)
             encoded.append(one)
@@ -49,7 +66,9 @@ def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick) -> tuple[Sequences
     return Sequences.of(encoded), kept
 
 
-def encode_preference(rows: Sequence[Row], codec: Codec, tick: Tick) -> tuple[Sequences, Sequences, list[int]]:
+def encode_preference(
+    rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = _numbered
+) -> tuple[Sequences, Sequences, list[int]]:
     """Chosen and rejected sequences of the rows in which both keep a label token, and those rows' numbers.
 
     A row has `chosen` and `rejected`, as conversations with or without the prompt's messages, or as plain texts
@@ -62,7 +81,8 @@ def encode_preference(rows: Sequence[Row], codec: Codec, tick: Tick) -> tuple[Se
     chosen: list[Encoded] = []
     rejected: list[Encoded] = []
     for number, row in enumerate(rows):
-        pair = [_truncated(one, codec.max_seq_length) for one in _pair(row, codec)]
+        with _named(where, number):
+            pair = [_truncated(one, codec.max_seq_length) for one in _pair(row, codec)]
         if all(any(labels[1:]) for _, labels in pair):
             kept.append(number)
             chosen.append(pair[0])
@@ -92,10 +112,7 @@ def _sft(row: Row, codec: Codec) -> Encoded:
     if isinstance(text, str):
         tokens = _plain(_ended(text, codec), codec)
         return tokens, _all(tokens)
-    raise RunError(
-        f"a row has neither messages nor prompt and completion nor text, but {', '.join(sorted(row)) or 'nothing'}",
-        hint="the data set is not of a kind this version can train on",
-    )
+    raise _odd(row, "messages, nor prompt and completion, nor text", ("messages",))
 
 
 def _pair(row: Row, codec: Codec) -> tuple[Encoded, Encoded]:
@@ -122,9 +139,18 @@ def _pair(row: Row, codec: Codec) -> tuple[Encoded, Encoded]:
         if codec.label_scope == "all_tokens":
             return (both[0], _all(both[0])), (both[1], _all(both[1]))
         return _completions(_plain(opening_text, codec), *both)
-    raise RunError(
-        f"a row has no chosen and rejected conversation, but {', '.join(sorted(row)) or 'nothing'}",
-        hint="the data set is not one of preferences",
+    raise _odd(row, "chosen and rejected conversations or texts", ("chosen", "rejected"))
+
+
+def _odd(row: Row, wanted: str, conversations: Sequence[str]) -> OddRow:
+    """Why a row cannot be trained on: a conversation without a turn, or other columns."""
+    for name in conversations:
+        value = row.get(name)
+        if isinstance(value, Sequence) and not len(value):
+            return OddRow(f"the row's {name} is empty", hint="leave such rows out of the data set")
+    return OddRow(
+        f"the row has no {wanted}: its columns are {', '.join(sorted(row)) or 'none'}",
+        hint="give the data set that the stage was trained on, with its columns named so",
     )
 
 

@@ -68,6 +68,8 @@ def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Repo
     log = StepLog(path, keep=done) if main else None
     steps: list[Step] = log.steps if log else []
     model.train()
+    vocabulary = int(getattr(accelerator.unwrap_model(model).config, "vocab_size", 0))
+    diverged = ""
     began = time.monotonic()
     reporter.begin(steps)
     for why in checkpoints.refused:
@@ -82,6 +84,8 @@ def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Repo
                 if job.track:
                     job.track(step, seconds)
             reporter.step(step, seconds)
+            if not diverged and (diverged := divergence(step, job.objective, vocabulary)):
+                reporter(number, warning=diverged)
             if number < job.order.steps and checkpoints.due(number):
                 if log:
                     log.sync()
@@ -91,6 +95,26 @@ def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Repo
         if log:
             log.close()
     return Trained(steps=tuple(steps), seconds=before + time.monotonic() - began)
+
+
+def divergence(step: Step, objective: Objective, vocabulary: int) -> str:
+    """A sentence where the loss says that training has diverged, long before it is no number; else "".
+
+    Guessing every token alike costs log(vocabulary) a token, an undecided pair log 2: twice the one, ten times the
+    other are far from where any sound training goes. It is told, not stopped: a recipe that diverges is a finding.
+    """
+    if objective.rewarded:
+        limit, what = 10 * math.log(2), "ten times that of undecided pairs"
+    elif objective.reduction in {"mean", "token_mean"} and vocabulary > 1:
+        limit, what = 2 * math.log(vocabulary), f"twice that of guessing among {vocabulary:,} tokens"
+    else:
+        return ""
+    if step.loss <= limit:
+        return ""
+    return (
+        f"step {step.step}: the loss is {step.loss:.4g}, more than {what} ({limit:.4g}): training diverges; a lower "
+        "learning rate (--assume learning_rate=...) may help"
+    )
 
 
 def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -> Step:
@@ -134,9 +158,13 @@ def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -
     loss_value, chosen, rejected, right = totals.tolist()
     loss_value *= logged
     if not math.isfinite(loss_value) or not math.isfinite(norm):
+        kept = f"; the steps before it are kept in {job.folder}" if number > 1 else ""
         raise RunError(
-            f"stage {job.name!r}, step {number}: the loss is {loss_value}, the gradient norm {norm}",
-            hint="a lower learning rate (--assume learning_rate=...) or float32 (--assume precision=fp32) may help",
+            f"stage {job.name!r}, step {number}: the loss is {loss_value}, the gradient norm {norm}{kept}",
+            hint="a lower learning rate (--assume learning_rate=...) or float32 (--assume precision=fp32) may help"
+            if number > 1
+            else "nothing was trained yet: are the starting weights sound, and is float32 wide enough for them "
+            "(--assume precision=fp32)?",
         )
     optimizer.step()
     return Step(

@@ -14,6 +14,7 @@ from repro.errors import PrerequisiteError, RunError
 from repro.files import cannot_write, names_code
 from repro.plan import ProxyModel
 from repro.train.batch import fork_masks
+from repro.train.fit import refuse_incomplete, refuse_lookahead, refuse_more_layers
 from repro.train.loss import label_losses, token_losses
 from repro.train.template import TULU_TEMPLATE
 
@@ -111,17 +112,33 @@ def load_model(folder: str | Path, dtype: torch.dtype) -> Any:
     """The weights of a local folder: safetensors, or pickles read by torch's weights-only reader.
 
     Raises:
-        PrerequisiteError: there are none, they need code of the repository, or they hold more than weights.
+        PrerequisiteError: there are none, they need code of the repository, they hold more than weights, or they are
+            not a whole causal language model.
     """
     from transformers import AutoModelForCausalLM
 
     _refuse_unsafe(Path(folder))
     try:
-        return AutoModelForCausalLM.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False, dtype=dtype, weights_only=True
+        model, loaded = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=False,
+            dtype=dtype,
+            weights_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # to name them
         )
     except Exception as error:
-        raise PrerequisiteError(f"the model cannot be loaded: {_first_line(error)}", where=str(folder)) from error
+        raise PrerequisiteError(
+            f"the model cannot be loaded: {_first_line(error)}",
+            where=str(folder),
+            hint="it must be a causal language model of transformers' own, downloaded whole; code of repositories is "
+            "never run",
+        ) from error
+    refuse_incomplete(loaded, model.config, Path(folder))
+    refuse_more_layers(loaded, list(model.state_dict()), Path(folder))
+    refuse_lookahead(model, Path(folder))
+    return model
 
 
 def add_pad_token(model: Any, tokenizer: Any) -> bool:
@@ -151,9 +168,16 @@ def set_template(tokenizer: Any, name: str) -> bool:
     """Make the plan's chat template the tokenizer's: True for the Tulu format.
 
     Raises:
+        PrerequisiteError: the tokenizer lacks what the template needs.
         RunError: the plan names a template that is not known here.
     """
     if name == "tulu":
+        if tokenizer.eos_token is None:
+            raise PrerequisiteError(
+                "the tokenizer has no end-of-text token, with which the Tulu template closes every answer",
+                where=str(tokenizer.name_or_path),
+                hint="set eos_token in tokenizer_config.json",
+            )
         tokenizer.chat_template = TULU_TEMPLATE
         return True
     if name == "model":
@@ -188,6 +212,12 @@ def save_model(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.
 def _refuse_unsafe(folder: Path) -> None:
     if not folder.is_dir():
         raise PrerequisiteError("no such model folder", where=str(folder))
+    if (folder / "adapter_config.json").exists():
+        raise PrerequisiteError(
+            "this is an adapter, not a whole model",
+            where=str(folder),
+            hint="merge it into its base model and save that",
+        )
     names = {p.name for p in folder.iterdir()}
     if not any(name.endswith((".safetensors", ".bin")) for name in names):
         raise PrerequisiteError(

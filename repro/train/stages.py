@@ -19,6 +19,7 @@ from repro.train.checkpoint import Checkpoints
 from repro.train.dpo import DpoObjective
 from repro.train.encode import Codec
 from repro.train.files_hash import folder_hash
+from repro.train.fit import refuse_misfit
 from repro.train.loop import Job, train
 from repro.train.model import (
     Scorer,
@@ -89,6 +90,9 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
         add_pad_token(model, tokenizer)
     codec = Codec(tokenizer, tulu, hyperparameters.label_scope, hyperparameters.max_seq_length)
     tokens = _tokens(shop, stage, codec, label)
+    beyond = refuse_misfit(model, tokenizer, tokens.parts, stage=stage.name, folder=base)
+    if beyond:
+        observer_of(shop)(Progress(label, 0, 0, 0.0, warning=beyond))
     order = Order(tokens.used, hyperparameters, semantics, max_steps=_max_steps(shop.plan, stage))
     if semantics.training_dropout == "off":
         _without_dropout(model)

@@ -10,6 +10,11 @@ from repro.errors import RunError
 
 Message = Mapping[str, Any]
 
+
+class OddRow(RunError):
+    """A row of the data is not one that can be trained on."""
+
+
 TULU_TEMPLATE = (
     "{%- for message in messages -%}"
     "{%- if message['role'] in ('system', 'user') -%}"
@@ -63,14 +68,12 @@ def checked(message: Message) -> tuple[str, str]:
     """The role and the text of a message.
 
     Raises:
-        RunError: it is not a role and a text.
+        OddRow: it is not a role and a text.
     """
     role = message.get("role") if isinstance(message, Mapping) else None
     content = message.get("content") if isinstance(message, Mapping) else None
     if not isinstance(role, str) or not isinstance(content, str):
-        raise RunError(
-            "a row of the data holds a message that is not a role and a text", hint="messages need role and content"
-        )
+        raise OddRow("the row holds a message that is not a role and a text", hint="messages need role and content")
     return role, content
 
 

@@ -14,7 +14,7 @@ from repro.errors import RunError
 from repro.plan import Plan, StagePlan
 from repro.run import Assets
 from repro.train.batch import Sequences
-from repro.train.data import training_rows
+from repro.train.data import Mixture, training_rows
 from repro.train.encode import Codec, encode_preference, encode_sft
 from repro.train.tensors import load_tensors, save_tensors
 
@@ -74,11 +74,17 @@ def stage_tokens(
     def told(done: int) -> None:
         tick(done, total)
 
+    def where(number: int) -> str:
+        if not isinstance(rows, Mixture):
+            return f"row {number + 1}"
+        part, row = rows.place(number)
+        return f"{stage.datasets[part].repo_id}, row {row + 1}"
+
     if stage.method == "sft":
-        sequences, _ = encode_sft(rows, codec, told)
+        sequences, _ = encode_sft(rows, codec, told, where)
         tokens = Tokens((sequences,), total)
     else:
-        chosen, rejected, _ = encode_preference(rows, codec, told)
+        chosen, rejected, _ = encode_preference(rows, codec, told, where)
         tokens = Tokens((chosen, rejected), total)
     if not tokens.used:
         raise RunError(

@@ -161,19 +161,41 @@ def plan(
     offline: Offline = False,
     format: Format = Formats.text,
     output: Output = None,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity",
+            help="Train the stand-in once more for every value that the card leaves open, and rank them by what they "
+            "move: half an hour on a laptop, kept under --reports and taken up again after an interruption.",
+        ),
+    ] = False,
+    sensitivity_steps: Annotated[
+        int, typer.Option(min=20, help="Most optimizer steps of a stage in --sensitivity.")
+    ] = 200,
+    reports: Reports = Path("reports"),
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
     """The plan, each value with its origin; memory, time, devices; the commands to run it elsewhere."""
     from repro import pipeline
-    from repro.render import terminal
+    from repro.render import sensitivity_view, terminal
 
-    audited, the_plan = pipeline.plan(card, screen.options(locals()))
+    screen.only(format, "text", "json", "yaml")
+    options = screen.options(locals())
+    audited, the_plan = pipeline.plan(card, options)
     screen.warn(audited.spec)
+    studied = None
+    if sensitivity:
+        from repro import whatif
+
+        _, _, studied = screen.watched(quiet, lambda watch: whatif.study(card, options, watch, steps=sensitivity_steps))
     if format in {Formats.json, Formats.yaml}:
-        screen.emit(screen.as_data(the_plan, format), output)
-    else:
-        screen.only(format, "text", "json", "yaml")
+        data = the_plan if studied is None else {"plan": the_plan, "sensitivity": studied}
+        screen.emit(screen.as_data(data, format), output)
+    elif studied is None:
         screen.emit(terminal.plan_view(the_plan), output)
+    else:
+        screen.emit(sensitivity_view.plan_and_study(the_plan, studied), output)
     return 0
 
 

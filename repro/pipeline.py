@@ -171,7 +171,7 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | N
         published, why, _ = measure.score_published(audited, finished, folder, options, observer)
         scores += published
         notes += [why] if why else []
-    report = _report(audited, findings, the_plan, finished, scores, "run", tuple(notes), started)
+    report = _report(audited, findings, the_plan, finished, scores, "run", tuple(notes), started, options.reports)
     report = runs.with_beside(report, audited.card, folder, options.reports)
     save(report, folder, audited.data, observer)
     return Outcome(report, folder)
@@ -228,7 +228,7 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
         notes.append(runs.none_yet(target, options))
     findings = _findings(audited, options)
     notes += [*since, *(the_plan.notes if the_plan else ())]
-    report = _report(audited, findings, the_plan, finished, scores, "verify", tuple(notes), started)
+    report = _report(audited, findings, the_plan, finished, scores, "verify", tuple(notes), started, options.reports)
     report = runs.with_beside(report, audited.card, folder, options.reports)
     save(report, folder / shelf.VERIFY, audited.data, observer)
     return Outcome(report, folder / shelf.VERIFY, blocked)
@@ -243,7 +243,9 @@ def _report(
     kind: str,
     notes: tuple[str, ...],
     started: float,
+    reports: Path,
 ) -> Report:
+    from repro import shelf
     from repro.check.completeness import completeness
     from repro.compare.comparer import compare
 
@@ -264,6 +266,7 @@ def _report(
         comparisons=comparisons,
         notes=notes,
         completeness=completeness(audited.spec, audited.evidence),
+        sensitivity=shelf.latest_sensitivity(reports, audited.card, audited.spec.model_id),
         seconds=time.monotonic() - started,
     )
 

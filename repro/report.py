@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from repro.plan import Plan
     from repro.run import Environment, StageRun
     from repro.score import Score
+    from repro.sensitivity import Sensitivity
 
 SCHEMA_VERSION = 1
 """Grows when a reader of older reports would misread a newer one."""
@@ -60,6 +61,8 @@ class Report:
     """Which facts are missing for a regeneration; None in a report that never asked."""
     beside: tuple[Beside, ...] = ()
     """The same claims by the latest run from the other start: the error of a stage and that of its chain, apart."""
+    sensitivity: Sensitivity | None = None
+    """How far each assumed value moves the claims, where that was studied for this very card."""
 
     def comparison(self, claim: Claim) -> Comparison | None:
         return next((c for c in self.comparisons if c.claim == claim.id), None)
@@ -176,6 +179,7 @@ def _adapter() -> Any:
     from repro.plan import Plan  # noqa: F401
     from repro.run import Environment, StageRun  # noqa: F401
     from repro.score import Score  # noqa: F401
+    from repro.sensitivity import Sensitivity  # noqa: F401
 
     return TypeAdapter(Report)
 

@@ -13,11 +13,17 @@ from repro.errors import ReproError
 from repro.files import cannot_write, inside, write_whole
 from repro.plan import Plan
 from repro.report import Report, from_json
+from repro.sensitivity import Sensitivity
 from repro.spec import Fact
 from repro.task import Start
 
 CARD_COPY = "card-as-read.md"
 """The author's bytes, kept beside the run: the card may change later."""
+
+SENSITIVITY = "sensitivity"
+"""Folder, beside a card's runs, of the studies of what the card leaves open."""
+SENSITIVITY_FILE = "sensitivity.json"
+"""A study's result, written last."""
 
 VERIFY = "verify"
 """Folder inside a run's for the report that compares it with the published model."""
@@ -123,6 +129,26 @@ def report_folders(reports: Path, card: Card) -> list[Path]:
         if copy.is_file() and hashlib.sha256(copy.read_bytes()).hexdigest() == card.sha256:
             found.append((place.stat().st_mtime, folder))
     return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def load_sensitivity(folder: Path) -> Sensitivity | None:
+    """The finished study in a folder, or None when there is none, or one of another version."""
+    import pydantic
+
+    try:
+        return pydantic.TypeAdapter(Sensitivity).validate_json((folder / SENSITIVITY_FILE).read_bytes())
+    except (OSError, pydantic.ValidationError):
+        return None
+
+
+def latest_sensitivity(reports: Path, card: Card, model_id: str = "") -> Sensitivity | None:
+    """The newest finished study of this very text of the card, or None."""
+    found = []
+    for place in (card_folder(reports, card, model_id) / SENSITIVITY).glob(f"*/{SENSITIVITY_FILE}"):
+        copy = place.parent / CARD_COPY
+        if copy.is_file() and hashlib.sha256(copy.read_bytes()).hexdigest() == card.sha256:
+            found.append((place.stat().st_mtime, place.parent))
+    return load_sensitivity(max(found)[1]) if found else None
 
 
 def latest_run(reports: Path) -> Path | None:

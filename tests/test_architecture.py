@@ -22,13 +22,13 @@ NOUNS = (
     ("card",),
     ("spec", "semantics"),
     ("task",),
-    ("evidence", "plan", "run", "score"),
+    ("evidence", "plan", "run", "score", "sensitivity"),
     ("finding", "comparison", "completeness"),
     ("report",),
     ("checked",),
 )
 EDGES = (
-    "shelf", "options", "runs", "measure", "pipeline", "refresh",
+    "shelf", "options", "runs", "measure", "pipeline", "whatif", "refresh",
     "edits", "diff", "mend", "config", "inputs", "fixing", "checking",
     "row", "row_tables", "rows", "crew", "sweep_card", "sweep_tables", "sweep_summary", "sweep_markdown", "sweep",
     "panel", "progress", "warm", "screen", "fix_view", "check_screen",
@@ -40,6 +40,7 @@ ABOVE_VERBS = (
     "runs",
     "measure",
     "pipeline",
+    "whatif",
     "refresh",
     "checking",
     "edits",

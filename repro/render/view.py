@@ -17,6 +17,7 @@ from repro.render.ledger import Chip, LedgerGroup, LedgerRow, ledger_chips, ledg
 from repro.render.places import MAX_LINES, Line, card_lines, numbered
 from repro.render.plan_rows import CostRow, StageRows, cost, plan_stages
 from repro.render.score_rows import ScoreBlock, score_blocks
+from repro.render.sensitivity_rows import SensitivityRows, study_rows
 from repro.render.starts import BESIDE_TEXT, BESIDE_TITLE, BesideRow, beside_rows, scale_words
 from repro.render.verdict_words import NOT_COMPARED, VERDICTS, WEIGHTS
 from repro.render.words import ORIGINS, SEVERITIES, Word, duration, figure, moment, plural
@@ -81,6 +82,8 @@ class View:
     completeness: str
     """"completeness 71/100: 26 of 38 facts ... are told"; empty when it was not asked."""
     gaps: tuple[GapRow, ...]
+    sensitivity: SensitivityRows | None
+    """How far each assumed value moves the claims; None where that was not studied."""
     stages: tuple[StageRows, ...]
     recipe: str
     scaled: tuple[Scaled, ...]
@@ -144,6 +147,7 @@ def view(report: Report) -> View:
         checks=checks_text(report),
         completeness="" if report.completeness is None else score_text(report.completeness),
         gaps=gap_rows(report.completeness),
+        sensitivity=study_rows(report.sensitivity),
         stages=() if plan is None else plan_stages(plan, spec, lines),
         recipe="" if plan is None else plan.recipe,
         scaled=() if plan is None else plan.scaled,

@@ -16,7 +16,7 @@ from repro.resolve.recipes import recipes
 from repro.resolve.values import KINDS, read_value, same, show
 from repro.spec import AnyFact, Origin, Value
 
-MOST = 3
+MOST = 2
 """Alternatives that are tried for one value."""
 NOT_TRIED = {
     "base_model": "the stand-in makes its own base",
@@ -131,7 +131,7 @@ def _other_precision(stage: StagePlan) -> str:
 
 def _trained(stage: StagePlan) -> tuple[Any, ...]:
     """What of a stage decides its training."""
-    return stage.hyperparameters, stage.datasets, stage.base, stage.method
+    return stage.hyperparameters, stage.semantics, stage.datasets, stage.base, stage.method
 
 
 def _of_recipes(method: str, key: str) -> Iterator[tuple[Any, str]]:

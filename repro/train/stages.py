@@ -12,7 +12,7 @@ import torch
 
 from repro.errors import RunError
 from repro.files import write_whole
-from repro.plan import Plan, StagePlan
+from repro.plan import Hyperparameters, Plan, StagePlan
 from repro.run import Assets, StageRun
 from repro.task import Observer, Progress, Scale
 from repro.train.checkpoint import Checkpoints
@@ -102,7 +102,7 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
         model.gradient_checkpointing_enable({"use_reentrant": False})
     attempts = count_attempt(shop, folder)
     scorer, optimizer = _prepared(shop, Scorer(model, autocast=autocast), stage)
-    budget = _budget(shop, stage, objective)
+    budget = pass_budget(hyperparameters, objective, accelerator.device)
     if isinstance(objective, DpoObjective) and objective.needs_reference:
         objective.use_reference(
             reference_log_probs(
@@ -258,10 +258,10 @@ def _prepared(shop: Workshop, scorer: Scorer, stage: StagePlan) -> tuple[Any, An
     return accelerator.prepare(scorer, adamw(scorer, stage.hyperparameters))  # type: ignore[no-any-return]
 
 
-def _budget(shop: Workshop, stage: StagePlan, objective: Objective) -> int:
+def pass_budget(hyperparameters: Hyperparameters, objective: Objective, device: torch.device) -> int:
     """Padded tokens of one pass: what the recipe's own micro-batch takes at its largest."""
-    recipe = stage.hyperparameters.per_device_batch_size * int(objective.padded_lengths.max())
-    return max(recipe, CPU_BUDGET) if shop.accelerator.device.type == "cpu" else recipe
+    recipe = hyperparameters.per_device_batch_size * int(objective.padded_lengths.max())
+    return max(recipe, CPU_BUDGET) if device.type == "cpu" else recipe
 
 
 def _reference_key(

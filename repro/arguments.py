@@ -142,3 +142,9 @@ ReportTo = Annotated[
 ScorePublished = Annotated[
     bool, typer.Option("--score-published", help="Download and score the published model whatever its size.")
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Build the models without memory and count what each device would hold (needs torch)."
+    ),
+]

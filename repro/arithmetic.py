@@ -68,16 +68,6 @@ def weights_gb(parameters: float, precision: str) -> float:
     return parameters * BYTES_PER_PARAMETER[precision] / GB
 
 
-def training_memory_gb(parameters: float, *, precision: str, master_weights: bool) -> float:
-    """GB over all devices for weights, gradients, AdamW's two float32 moments and float32 master weights.
-
-    Activations, buffers and fragmentation come on top.
-    """
-    width = BYTES_PER_PARAMETER[precision]
-    per_parameter = width + width + 8.0 + (4.0 if master_weights and width < 4 else 0.0)
-    return parameters * per_parameter / GB
-
-
 def training_flops(
     parameters: float, tokens: float, *, passes_forward: float = 1.0, passes_backward: float = 1.0
 ) -> float:

@@ -11,6 +11,7 @@ from repro import __version__, screen
 from repro.arguments import (
     Assume,
     CardArg,
+    DryRun,
     Endpoint,
     Format,
     Formats,
@@ -159,6 +160,7 @@ def plan(
     source: SourceOpt = "none",
     endpoint: Endpoint = None,
     offline: Offline = False,
+    dry_run: DryRun = False,
     format: Format = Formats.text,
     output: Output = None,
     sensitivity: Annotated[
@@ -182,7 +184,7 @@ def plan(
 
     screen.only(format, "text", "json", "yaml")
     options = screen.options(locals())
-    audited, the_plan = pipeline.plan(card, options)
+    audited, the_plan = pipeline.plan(card, options, dry_run=dry_run)
     screen.warn(audited.spec)
     studied = None
     if sensitivity:

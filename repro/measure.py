@@ -76,6 +76,21 @@ def milestones(spec: Spec, stage: StagePlan) -> tuple[Milestone, ...]:
     return tuple(found[step] for step in sorted(found))
 
 
+def dry_run(the_plan: Plan) -> Plan:
+    """The plan with its memory counted on the models themselves, which are built without memory.
+
+    Raises:
+        PrerequisiteError: torch or transformers is not installed, or cannot build a model.
+    """
+    try:
+        from repro.train.dry_run import dry_run as counted
+    except ImportError as error:
+        raise PrerequisiteError(
+            f"a dry run needs a package that is not installed ({error.name})", hint="pip install 'card-repro[run]'"
+        ) from error
+    return counted(the_plan)
+
+
 def load_run(folder: Path) -> Run | None:
     """The finished run in a folder, or None."""
     from repro.train.record import load_run as load

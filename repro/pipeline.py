@@ -120,10 +120,19 @@ def _findings(audited: Audited, options: Options) -> tuple[Finding, ...]:
     return ignored(findings, wishes) if wishes else findings
 
 
-def plan(path: str, options: Options) -> tuple[Audited, Plan]:
-    """The card's plan: every hole filled, each value with its origin."""
+def plan(path: str, options: Options, *, dry_run: bool = False) -> tuple[Audited, Plan]:
+    """The card's plan: every hole filled, each value with its origin; `dry_run` counts its memory on the models.
+
+    Raises:
+        PrerequisiteError: a dry run without torch and transformers, or of a model that they cannot build.
+    """
     audited = audit(path, options)
-    return audited, resolve_plan(audited, options)
+    the_plan = resolve_plan(audited, options)
+    if dry_run:
+        from repro import measure
+
+        the_plan = measure.dry_run(the_plan)
+    return audited, the_plan
 
 
 def resolve_plan(audited: Audited, options: Options) -> Plan:

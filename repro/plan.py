@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repro.memory import Fit, ModelShape, Part, Pass
 from repro.semantics import Semantics
 from repro.spec import AnyFact, missing
 from repro.task import Scale, Start
@@ -136,11 +137,22 @@ class Feasibility:
     parameters: int | None
     weights_gb: float | None
     training_memory_gb: float | None
-    """Over all devices: weights, float32 master weights, gradients and AdamW's two moments; activations apart."""
+    """Over all devices: weights as the optimizer has them, gradients and AdamW's two moments; `parts` has the rest."""
     tokens: int | None
     device_hours: float | None
     how: str
     """The formula with its numbers."""
+    shape: ModelShape | None = None
+    work: Pass | None = None
+    """One process's largest pass."""
+    devices: int = 1
+    """For which `parts` are."""
+    parts: tuple[Part, ...] = ()
+    """The memory of one device, part by part, where the shape is known."""
+    fits: tuple[Fit, ...] = ()
+    """How many of each card the stage takes at least."""
+    modules: tuple[tuple[str, int], ...] = ()
+    """(kind of module, parameters), where a dry run built the model."""
 
 
 @dataclass(frozen=True, slots=True)

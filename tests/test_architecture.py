@@ -17,6 +17,7 @@ NOUNS = (
     ("errors",),
     ("number", "vocabulary"),
     ("arithmetic",),
+    ("memory",),
     ("relations",),
     ("files",),
     ("card",),

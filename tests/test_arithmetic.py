@@ -18,7 +18,6 @@ from repro.arithmetic import (
     rows_of_steps,
     steps_of_rows,
     training_flops,
-    training_memory_gb,
     warmup_steps_of_ratio,
     weights_gb,
 )
@@ -146,9 +145,6 @@ def test_head_dim_stands_over_the_quotient() -> None:
 def test_memory_and_work() -> None:
     assert weights_gb(8e9, "bf16") == 16.0
     assert weights_gb(8e9, "int4") == 4.0
-    assert training_memory_gb(1e9, precision="bf16", master_weights=True) == 2 + 2 + 8 + 4
-    assert training_memory_gb(1e9, precision="bf16", master_weights=False) == 2 + 2 + 8
-    assert training_memory_gb(1e9, precision="fp32", master_weights=True) == 4 + 4 + 8
     assert training_flops(1e9, 1e6) == 6e15
     assert training_flops(1e9, 1e6, passes_forward=2.0, passes_backward=0.0) == 4e15
     with pytest.raises(KeyError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repro.memory import Fit, total_gb
 from repro.plan import Feasibility, Plan, StagePlan
 from repro.render.places import Place, place
 from repro.render.words import ORIGINS, Word, fact_text, figure
@@ -48,6 +49,13 @@ class CostRow:
     tokens: str
     hours: str
     how: str
+    devices: int = 1
+    parts: tuple[tuple[str, str, str], ...] = ()
+    """(part of one device's memory, GB, how); the last one is the sum."""
+    modules: tuple[tuple[str, str], ...] = ()
+    """(kind of module, parameters), where the model was built."""
+    fits: str = ""
+    """The smallest sets of cards, in words."""
 
 
 SCALES: dict[Scale, tuple[str, str]] = {
@@ -101,7 +109,26 @@ def cost(feasibility: Feasibility) -> CostRow:
         tokens=_count(f.tokens),
         hours="?" if f.device_hours is None else figure(round(f.device_hours, 1)),
         how=f.how,
+        devices=f.devices,
+        parts=_parts(f),
+        modules=tuple((name, f"{amount:,}") for name, amount in f.modules),
+        fits=_fits(f.fits),
     )
+
+
+def _parts(f: Feasibility) -> tuple[tuple[str, str, str], ...]:
+    if not f.parts:
+        return ()
+    rows = [(part.name, f"{part.gb:.2f}", part.how) for part in f.parts]
+    which = "one device" if f.devices == 1 else f"each of {f.devices} devices, sharded by FSDP2 or ZeRO-3"
+    return (*rows, ("in all", f"{total_gb(f.parts):.2f}", which))
+
+
+def _fits(fits: tuple[Fit, ...]) -> str:
+    held = [(f, f.device_gb) for f in fits if f.device_gb is not None]
+    enough = ", ".join(f"{f.devices} x {f.card} ({gb:.1f} GB each)" for f, gb in held)
+    none = ", ".join(f.card for f in fits if f.device_gb is None)
+    return "; ".join(part for part in (enough, f"on no number of {none}" if none else "") if part)
 
 
 def _title(stage: StagePlan) -> str:

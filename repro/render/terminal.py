@@ -13,7 +13,7 @@ from repro.card import Span
 from repro.finding import NEEDS, Check
 from repro.plan import Plan
 from repro.render.palette import TERMINAL
-from repro.render.plan_rows import cost, value_row
+from repro.render.plan_rows import CostRow, cost, value_row
 from repro.render.safe_text import clean, one_line
 from repro.render.starts import scale_words
 from repro.render.terminal_ledger import answer_view, ledger_view
@@ -103,6 +103,8 @@ def plan_view(plan: Plan) -> RenderableType:
             cells = (c.stage, c.parameters, c.weights, c.memory, c.tokens, c.hours, c.how)
             table.add_row(*(Text(one_line(cell)) for cell in cells))
         parts.append(table)
+        for f in plan.feasibility:
+            parts += _memory(cost(f))
     for note in plan.notes:
         parts += [Text(), Text.assemble(("note ", "yellow"), one_line(note))]
     for command in plan.commands:
@@ -113,6 +115,23 @@ def plan_view(plan: Plan) -> RenderableType:
         ]
     parts += [Text(), _origins()]
     return Group(*parts)
+
+
+def _memory(row: CostRow) -> list[RenderableType]:
+    """What one device holds, part by part, and the cards that it takes."""
+    if not row.parts:
+        return []
+    title = f"{one_line(row.stage)}: memory of a device, GB"
+    parts: list[RenderableType] = [Text(), Text(title, "bold")]
+    if row.modules:
+        table = _grid("parameters in", "")
+        for name, amount in row.modules:
+            table.add_row(Text(one_line(name)), Text(amount, justify="right"))
+        parts.append(table)
+    table = _grid("part", "GB", "how")
+    for name, amount, how in row.parts:
+        table.add_row(Text(name), Text(amount, justify="right"), Text(how))
+    return [*parts, table, Text(f"smallest sets that hold it: {row.fits}")]
 
 
 def check_page(check: Check) -> RenderableType:

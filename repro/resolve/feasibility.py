@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
-from repro.arithmetic import training_flops, training_memory_gb, weights_gb
+from repro.arithmetic import GB, training_flops, weights_gb
 from repro.evidence import Evidence
+from repro.memory import LLAMA_LIKE, ModelShape, Pass, device_memory, fits, state_bytes
 from repro.plan import REFERENCE_FREE, Feasibility, StagePlan
-from repro.resolve.sizes import parameters
+from repro.resolve.sizes import parameters, shape
 from repro.resolve.values import show
 
 MFU = 0.225
@@ -36,15 +38,14 @@ def estimate(stage: StagePlan, stages: Sequence[StagePlan], evidence: Evidence) 
         parts.append(size.why)
     memory = weights = hours = None
     if count is not None:
-        low = "fp32" if h.precision == "fp32" else "bf16"
-        master = low != "fp32" and h.master_weights == "fp32"
+        low, master = _precision(stage)
         weights = weights_gb(count, low)
-        memory = training_memory_gb(count, precision=low, master_weights=master)
-        width = 4 if low == "fp32" else 2
+        kept, gradients, moments = state_bytes(low, master_weights=master)
+        memory = count * (kept + gradients + moments) / GB
+        which = "float32 master weights" if master and low != "fp32" else "weights"
         parts.append(
-            f"memory: {width} + {width}{' + 4' if master else ''} + 8 bytes a parameter for weights, gradients,"
-            f"{' float32 master weights,' if master else ''} AdamW's moments = {memory:,.4g} GB over all devices, "
-            "activations apart"
+            f"memory: {kept:g} + {gradients:g} + {moments:g} bytes a parameter for {which}, gradients and AdamW's "
+            f"moments = {memory:,.4g} GB over all devices, before what one pass takes"
         )
     if tokens is not None:
         pair = "2 sequences x " if sides == 2 else ""
@@ -67,7 +68,7 @@ def estimate(stage: StagePlan, stages: Sequence[StagePlan], evidence: Evidence) 
             f"FLOP / ({PEAKS[device] / 1e12:g} TFLOP/s of one {device} x {MFU:.1%} MFU) = {hours:.3g} {device}-hours "
             f"({flops / (PEAKS[other] * MFU) / 3600:.3g} on {other})"
         )
-    return Feasibility(
+    told = Feasibility(
         stage=stage.name,
         parameters=count,
         weights_gb=weights,
@@ -76,6 +77,51 @@ def estimate(stage: StagePlan, stages: Sequence[StagePlan], evidence: Evidence) 
         device_hours=hours,
         how="; ".join(p for p in parts if p),
     )
+    return told if count is None else _with_memory(told, stage, *shape(lineage(stage, stages), evidence))
+
+
+def largest_pass(stage: StagePlan) -> Pass:
+    """One process's largest pass: the recipe's micro-batch of rows of the greatest length, every token a label."""
+    h = stage.hyperparameters
+    precision, master = _precision(stage)
+    rows = h.per_device_batch_size * (2 if stage.method == "dpo" else 1)
+    tokens = rows * h.max_seq_length
+    count = stage.get("dataset_rows").value
+    referred = stage.method == "dpo" and h.loss_type not in REFERENCE_FREE
+    return Pass(
+        tokens=tokens,
+        labels=tokens,
+        precision=precision,
+        master_weights=master,
+        gradient_checkpointing=stage.get("gradient_checkpointing").value is True,
+        pairs=count if referred and isinstance(count, int) else 0,
+    )
+
+
+def _with_memory(told: Feasibility, stage: StagePlan, found: ModelShape | None, where: str) -> Feasibility:
+    """The memory of one device and the cards that have it, where the shape is known and is that of the parameters."""
+    work, devices, count = largest_pass(stage), stage.hyperparameters.num_devices, told.parameters or 0
+    if found is None:
+        return dataclasses.replace(told, work=work, devices=devices, how=f"{told.how}; one device's memory: {where}")
+    told = dataclasses.replace(told, shape=found, work=work, devices=devices)
+    if found.model_type not in LLAMA_LIKE:
+        why = f"no formula for activations of the type {found.model_type}: --dry-run counts them"
+    elif not 0.98 <= found.parameters / count <= 1.02:
+        why = f"the shape in {where} is that of {found.parameters:,} parameters, another model's"
+    else:
+        return dataclasses.replace(
+            told,
+            parts=device_memory(found, work, devices=devices, parameters=count),
+            fits=fits(found, work, parameters=count),
+        )
+    return dataclasses.replace(told, how=f"{told.how}; one device's memory: {why}")
+
+
+def _precision(stage: StagePlan) -> tuple[str, bool]:
+    """("fp32" or "bf16", whether float32 master weights are kept beside)."""
+    h = stage.hyperparameters
+    precision = "fp32" if h.precision == "fp32" else "bf16"
+    return precision, precision != "fp32" and h.master_weights == "fp32"
 
 
 def _rows_seen(stage: StagePlan, rows: int | None, steps: int | None) -> tuple[int | None, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from repro.memory import ModelShape
 from repro.resolve.values import fold
 from repro.spec import Value
 
@@ -89,7 +90,35 @@ class KnownModel:
     name: str
     parameters: int
     hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    vocab_size: int
+    tie_word_embeddings: bool
     source: str
+
+    @property
+    def shape(self) -> ModelShape:
+        """All of them are Llamas."""
+        return ModelShape(
+            model_type="llama",
+            vocab_size=self.vocab_size,
+            hidden_size=self.hidden_size,
+            intermediate_size=self.intermediate_size,
+            num_hidden_layers=self.num_hidden_layers,
+            num_attention_heads=self.num_attention_heads,
+            num_key_value_heads=self.num_key_value_heads,
+            head_dim=self.head_dim,
+            tie_word_embeddings=self.tie_word_embeddings,
+        )
+
+
+@cache
+def known_models() -> tuple[KnownModel, ...]:
+    """Every model of record."""
+    return _known()[1]
 
 
 @cache

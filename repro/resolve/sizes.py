@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from repro.arithmetic import llama_parameters
 from repro.evidence import Evidence, Repo
+from repro.memory import ModelShape
 from repro.resolve.recipes import known_model
 from repro.resolve.values import assumed
 from repro.spec import AnyFact, Fact, Origin, missing
@@ -52,26 +52,50 @@ def _model(name: str, evidence: Evidence) -> Repo | None:
     return next((r for r in evidence.repos if r.repo_id == name and r.kind == "model"), None)
 
 
+def shape(names: tuple[str, ...], evidence: Evidence) -> tuple[ModelShape | None, str]:
+    """(shape of the first of the models `names` of which all is known, where it was read); a reason without one."""
+    for name in names:
+        repo = _model(name, evidence)
+        found = _shape_of_repo(repo) if repo is not None else None
+        if repo is not None and found is not None:
+            return found, f"{repo.repo_id}@{repo.revision}:config.json"
+    for name in names:
+        known = known_model(name)
+        if known:
+            return known.shape, known.source
+    return None, "neither a repository's config.json nor a model of record gives the shape"
+
+
+def _shape_of_repo(repo: Repo) -> ModelShape | None:
+    def whole(key: str) -> int:
+        value = repo.get(key).value
+        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+    kind = repo.get("model_type").value
+    heads, hidden = whole("num_attention_heads"), whole("hidden_size")
+    found = ModelShape(
+        model_type=kind if isinstance(kind, str) else "llama",
+        vocab_size=whole("vocab_size"),
+        hidden_size=hidden,
+        intermediate_size=whole("intermediate_size"),
+        num_hidden_layers=whole("num_hidden_layers"),
+        num_attention_heads=heads,
+        num_key_value_heads=whole("num_key_value_heads") or heads,
+        head_dim=whole("head_dim") or (hidden // heads if heads else 0),
+        tie_word_embeddings=repo.get("tie_word_embeddings").value is True,
+    )
+    needed = (found.vocab_size, hidden, found.intermediate_size, found.num_hidden_layers, heads, found.head_dim)
+    return found if all(needed) else None
+
+
 def _of_repo(repo: Repo) -> AnyFact:
     total = repo.get("total_params")
     if isinstance(total.value, int) and total.value > 0:
         return total
-    shape = {}
-    for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"):
-        value = repo.get(key).value
-        if not isinstance(value, int) or value <= 0:
-            return missing("total_params")
-        shape[key] = value
-    heads = repo.get("num_key_value_heads").value
-    head_dim = repo.get("head_dim").value
-    if repo.get("model_type").value not in (None, "llama", "mistral"):
+    found = _shape_of_repo(repo)
+    if found is None or found.model_type not in {"llama", "mistral"}:
         return missing("total_params")
-    count = llama_parameters(
-        **shape,
-        num_key_value_heads=heads if isinstance(heads, int) and heads > 0 else shape["num_attention_heads"],
-        head_dim=head_dim if isinstance(head_dim, int) and head_dim > 0 else None,
-        tie_word_embeddings=repo.get("tie_word_embeddings").value is True,
-    )
+    count = found.parameters
     return Fact(
         "total_params", count, Origin.DERIVED, why=f"from the shape in {repo.repo_id}@{repo.revision}:config.json"
     )

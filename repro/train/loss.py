@@ -10,13 +10,11 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from repro.errors import RunError
+from repro.memory import LOGITS_BYTES
 from repro.plan import PREFERENCE_LOSSES, REFERENCE_FREE
 
 AVERAGED = frozenset({"dpo_norm", "simpo", "ipo"})
 """Loss types that average a sequence's log-probabilities over its label tokens; the others sum them."""
-LOGITS_BYTES = 1 << 26
-"""Bytes of the float32 logits that are held at a time. More labels than fit are scored in pieces whose logits are
-computed anew in the backward pass: a third more work for the head, where all of them may be gigabytes."""
 
 
 def token_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

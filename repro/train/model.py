@@ -59,6 +59,12 @@ class Scorer(nn.Module):
         return token_losses(logits, targets)
 
 
+def checkpoint_layers(model: Any) -> None:
+    """Keep each layer's input alone for the backward pass, and compute the layer anew there."""
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
 def shares_prompts(model: Any, device: torch.device) -> bool:
     """Whether a `Scorer` of the model gives forked rows the losses of their sequences, and is the faster for it.
 

@@ -24,6 +24,7 @@ from repro.train.loop import Job, train
 from repro.train.model import (
     Scorer,
     add_pad_token,
+    checkpoint_layers,
     load_model,
     load_tokenizer,
     pad_token_id,
@@ -99,7 +100,7 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
     share = shares_prompts(model, accelerator.device)
     objective = _objective(stage, tokens, pad_token_id(tokenizer), share_prompts=share)
     if stage.get("gradient_checkpointing").value is True and accelerator.device.type != "cpu":
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        checkpoint_layers(model)
     attempts = count_attempt(shop, folder)
     scorer, optimizer = _prepared(shop, Scorer(model, autocast=autocast), stage)
     budget = pass_budget(hyperparameters, objective, accelerator.device)

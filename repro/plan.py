@@ -49,7 +49,8 @@ class Hyperparameters:
     loss_type: str
     """SFT: "cross_entropy"; DPO: one of `PREFERENCE_LOSSES`."""
     loss_reduction: str
-    """SFT: "mean" (mean of per-micro-batch token means), "token_mean" (over the window's tokens) or "sum"."""
+    """SFT: "mean" (mean of per-micro-batch token means), "token_mean" (over the window's tokens),
+    "process_token_mean" (over each process's own, then over processes) or "sum"."""
     label_scope: str
     """"all_turns", "last_turn", "completion" or "all_tokens"."""
     beta: float

@@ -81,7 +81,7 @@ KEYS: dict[str, str] = {
     "label_smoothing": "cDPO's epsilon",
     "gamma_beta_ratio": "SimPO's target margin over beta",
     "simpo_gamma": "SimPO's target margin, gamma",
-    "loss_reduction": "SFT: mean (of per-pass token means), token_mean (over the whole step's tokens) or sum",
+    "loss_reduction": "SFT: mean (of per-pass token means), token_mean or process_token_mean (of a step's tokens), sum",
     "label_scope": "all_turns (every assistant turn), last_turn, completion (after the shared prompt), all_tokens",
     "optimizer": "adamw, ...",
     "adam_beta1": "",

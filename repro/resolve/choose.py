@@ -97,8 +97,8 @@ def choose(
         return tuple(r for r in fitting if r.start <= day < r.end) + universal
 
     layers = at(first)
-    starts = sorted({max(r.start, _EPOCH) for r in fitting}, reverse=True)
-    others = [(day, at(day)) for day in starts if at(day) != layers]
+    changes = {max(r.start, _EPOCH) for r in fitting} | {r.end for r in fitting if r.end < datetime.date.max}
+    others = [(day, at(day)) for day in sorted(changes, reverse=True) if at(day) != layers]
     return Chosen(
         method=method,
         layers=layers,

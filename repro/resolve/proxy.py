@@ -92,7 +92,7 @@ def scale_down(
         say("warmup_steps", h.warmup_steps, warm, "the same share of the steps")
     warm_share = show(h.warmup_ratio) if h.warmup_steps is None else ""
     if warm_share and full_steps and full_steps != steps:
-        up = stage.get("framework").value in {"trl", "transformers"}
+        up = stage.semantics.warmup_rounding == "up"
         before, after = (warmup_of(n, h.warmup_ratio, rounds_up=up) for n in (full_steps, steps))
         say("warmup_steps", f"{before:,}", f"{after:,}", f"the same share of the steps, {warm_share}")
     proxied = replace(

@@ -123,12 +123,13 @@ def known_models() -> tuple[KnownModel, ...]:
 
 @cache
 def recipes() -> tuple[Recipe, ...]:
-    """Every recipe: named ones first, then code defaults, newest first; the methods' definitions last."""
+    """Every recipe: named ones first, then code defaults, newest first and undated last; the methods' definitions
+    after them."""
     found = []
     for file in files("repro.resolve").joinpath("recipes").iterdir():
         if file.name.endswith(".toml") and file.name != "known.toml":
             found.append(_recipe(tomllib.loads(file.read_text(encoding="utf-8"))))
-    return tuple(sorted(found, key=lambda r: (not r.framework, not r.named, -r.start.toordinal(), r.title)))
+    return tuple(sorted(found, key=lambda r: (not r.framework, not r.named, r.timeless, -r.start.toordinal(), r.title)))
 
 
 def _recipe(data: dict[str, object]) -> Recipe:

@@ -179,7 +179,7 @@ def _cautions(settled: Sequence[Settled]) -> list[str]:
             why = "; ".join(w for w in (chosen.when, chosen.caution) if w)
             found.append(f"{name}: the default may have been another for {doubtful}: {why}.")
         elif assumed and chosen.others:
-            commits = " and ".join(dict.fromkeys(r.commit for r in chosen.layers if r.framework))
+            commits = " and ".join(dict.fromkeys(r.commit for r in chosen.layers if r.framework and r.commit))
             found.append(f"{name}: defaults are those of commits {commits}: {chosen.when}.")
     return found
 

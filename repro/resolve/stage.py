@@ -99,6 +99,7 @@ def settle_stage(
         unasked = key == "reference_log_probs" and filling.value("loss_type") in REFERENCE_FREE
         if applies(key, "", judged.method) and not unasked:
             filling.fill(key)
+    _order_seed(filling)
     lay_out(filling)
     datasets = settle_data(filling, evidence, refs)
     if full:
@@ -194,6 +195,13 @@ def _lesser(filling: Filling) -> None:
         filling.note("Adam is computed as AdamW: the weight decay is decoupled, as the Trainer's is.")
     if filling.value("precision") == "fp16":
         filling.note("fp16 is computed in bf16: the same width, other rounding.")
+
+
+def _order_seed(filling: Filling) -> None:
+    """A data_seed that nobody gave is the seed's: the order then follows the seed, which another run has otherwise."""
+    fact, data_seed = filling.facts["sampler_seed"], filling.facts["data_seed"]
+    if fact.value == "data_seed" and data_seed.origin is Origin.DERIVED:
+        filling.put(replace(fact, value="seed", why=f"{fact.why}; no data_seed is given, so the training seed"))
 
 
 def _template(filling: Filling) -> AnyFact:

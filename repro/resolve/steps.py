@@ -90,10 +90,11 @@ def _from_claim(
     if claimed is None or claim is None:
         return none
     if batch is not None and rows is not None:
-        per_epoch = steps_of_rows(rows, batch)
+        per_epoch, how = _per_epoch(filling, rows, batch)
+        per_epoch = max(1, per_epoch)
         epochs = max(1, math.ceil(claimed / per_epoch - 1e-9))
         if (1 - FILTERED) * per_epoch * epochs <= claimed <= per_epoch * epochs:
-            why = f"steps / ceil(rows / batch) = {claimed:,} / ceil({rows:,} / {batch}) = {claimed / per_epoch:.4g}"
+            why = f"steps / steps of an epoch = {claimed:,} / {how} = {claimed / per_epoch:.4g}"
             return derived("num_epochs", float(epochs), why), none[1]
     why = "epochs are not stated: the run takes as many steps as the card counts, so its count is not tested"
     return none[0], replace(derived("max_steps", claimed, why), span=claim.span)
@@ -113,7 +114,7 @@ def _expected(
         return max_steps
     if batch is None:
         return claimed
-    implied = implied_rows(claimed, batch, epochs) if claimed else None
+    implied = implied_rows(claimed, batch, epochs, left_out=_left_out(filling)) if claimed else None
     if rows is None:
         if claimed is None:
             filling.put(missing("expected_steps", "the rows are known once the data are there"))
@@ -122,8 +123,11 @@ def _expected(
         needs = f"; it needs {implied[0]:,} to {implied[1]:,} rows, how many there are is open" if implied else ""
         filling.put(_stated(claim, claimed, f"the card's count{needs}"))
         return claimed
-    whole = steps_of_rows(rows, batch, epochs)
-    formula = f"ceil({rows:,} rows / {batch}) x {show(epochs)} epochs = {whole:,}"
+    one, how = _per_epoch(filling, rows, batch)
+    whole = math.ceil(round(one * epochs, 9))
+    if not whole:
+        filling.hole("last_window", f"{rows:,} rows are fewer than one step takes, and such a window is dropped")
+    formula = f"{how} x {show(epochs)} epochs = {whole:,}"
     if claimed is None:
         filling.put(derived("expected_steps", whole, f"{formula}, before filters drop rows"))
         return whole
@@ -151,11 +155,36 @@ def _stated(claim: Claim | None, steps: int, why: str) -> AnyFact:
     )
 
 
-def implied_rows(steps: int, batch: int, epochs: float) -> tuple[int, int] | None:
-    """Fewest and most rows with which ceil(rows / batch) x epochs is `steps`; None when no row count is."""
+def _left_out(filling: Filling) -> int:
+    """Rows of one pass of all devices where an epoch's last window is dropped unless it is whole; else 0.
+
+    A window is whole when it has all its micro-batches, the last of which may be short of rows.
+    """
+    if filling.value("last_window") != "drop":
+        return 0
+    micro, devices = filling.value("per_device_batch_size"), filling.value("num_devices")
+    return (micro if isinstance(micro, int) else 1) * (devices if isinstance(devices, int) else 1)
+
+
+def _per_epoch(filling: Filling, rows: int, batch: int) -> tuple[int, str]:
+    """Steps of an epoch, and the formula with its numbers."""
+    left_out = _left_out(filling)
+    if left_out:
+        return (rows + left_out - 1) // batch, f"int(({rows:,} rows + {left_out - 1}) / {batch})"
+    return steps_of_rows(rows, batch), f"ceil({rows:,} rows / {batch})"
+
+
+def implied_rows(steps: int, batch: int, epochs: float, *, left_out: int = 0) -> tuple[int, int] | None:
+    """Fewest and most rows with which ceil(rows / batch) x epochs is `steps`; None when no row count is.
+
+    With `left_out`, the rows of one pass where a last window that is not whole is dropped, int((rows + left_out - 1)
+    / batch) x epochs.
+    """
     per_epoch = steps / epochs
     if abs(per_epoch - round(per_epoch)) > 1e-6 or per_epoch < 1:
         return None
+    if left_out:
+        return round(per_epoch) * batch - left_out + 1, (round(per_epoch) + 1) * batch - left_out
     return (round(per_epoch) - 1) * batch + 1, round(per_epoch) * batch
 
 
@@ -164,7 +193,6 @@ def settle_warmup(filling: Filling, steps: Steps) -> tuple[int | None, float]:
 
     A number of steps below 1 is a ratio, as transformers 5 writes it. `warmup_rounding` is there already.
     """
-    rounds_up = filling.value("warmup_rounding") == "up"
     count, ratio = filling.strong("warmup_steps"), filling.strong("warmup_ratio")
     if not count.known and not ratio.known and not any(h.key.startswith("warmup") for h in filling.holes):
         count, ratio = filling.recipe("warmup_steps"), filling.recipe("warmup_ratio")
@@ -190,12 +218,24 @@ def settle_warmup(filling: Filling, steps: Steps) -> tuple[int | None, float]:
         filling.put(count)
         return count.value, share
     if ratio.known and steps.expected is not None:
-        number = warmup_of(steps.expected, share, rounds_up=rounds_up)
-        how = "ceil" if rounds_up else "int"
-        filling.put(derived("warmup_steps", number, f"{how}({steps.expected:,} steps x {show(share)}) = {number:,}"))
+        filling.put(_warmup(filling, steps.expected, share))
     else:
         filling.put(missing("warmup_steps", "follows from the ratio once the steps are known"))
     return None, share
+
+
+def _warmup(filling: Filling, steps: int, share: float) -> AnyFact:
+    up = filling.value("warmup_rounding") == "up"
+    how, devices = "ceil" if up else "int", filling.value("num_devices")
+    if filling.value("scheduler_ticks") == "process" and isinstance(devices, int) and devices > 1:
+        ticks = warmup_of(steps * devices, share, rounds_up=up)
+        why = (
+            f"{how}({steps:,} steps x {devices:,} processes x {show(share)}) = {ticks:,} ticks of the schedule, "
+            f"{devices:,} a step: {ticks / devices:.4g} steps"
+        )
+        return derived("warmup_steps", ticks // devices, why)
+    number = warmup_of(steps, share, rounds_up=up)
+    return derived("warmup_steps", number, f"{how}({steps:,} steps x {show(share)}) = {number:,}")
 
 
 def warmup_of(steps: int, ratio: float, *, rounds_up: bool) -> int:

@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {
     "label_smoothing": Kind("float", 0, 0.5),
     "gamma_beta_ratio": Kind("float", 0, 1000),
     "simpo_gamma": Kind("float", 0, 1000),
-    "loss_reduction": _choice(mean="", token_mean="", sum=""),
+    "loss_reduction": _choice(mean="", token_mean="", process_token_mean="", sum=""),
     "label_scope": _choice(
         all_turns="assistant assistant_only assistant_turns assistant_only_loss",
         last_turn="last_turn_only",

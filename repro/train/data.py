@@ -62,12 +62,16 @@ class Mixture(Sequence[Mapping[str, Any]]):
                 yield part.table[int(row)]
 
 
-def sample(total: int, wanted: int, seed: int) -> Rows:
-    """Which rows of `total` a share of `wanted` rows is.
+def sample(total: int, wanted: int, seed: int, rule: str) -> Rows:
+    """Which rows of `total` a share of `wanted` rows is, by `Semantics.sampling_rule`.
 
-    Whole copies first; what is left over is drawn without replacement by RandomState(seed)
-    (open_instruct/dataset_transformation.py@e6c3044: DatasetConfig.select; its own seed is 42).
+    "remainder": whole copies first; what is left over is drawn without replacement by RandomState(seed)
+    (open_instruct/dataset_transformation.py@e6c3044: DatasetConfig.select; its own seed is 42). "shuffle_head": the
+    first rows of the set as datasets 5.2's `shuffle(seed)` orders it. "head": the first rows.
     """
+    if rule != "remainder":
+        order = np.random.default_rng(seed).permutation(total) if rule == "shuffle_head" else np.arange(total)
+        return np.resize(order.astype(np.int64), wanted if total else 0)
     copies, left = divmod(wanted, total) if total else (0, 0)
     whole = [np.arange(total, dtype=np.int64)] * copies
     if left:
@@ -112,7 +116,8 @@ def training_rows(stage: StagePlan, plan: Plan, assets: Assets, cache: Path) -> 
     parts = []
     for dataset in stage.datasets:
         table = _table(assets.datasets.get(dataset.repo_id, ()), dataset.repo_id, cache)
-        parts.append(Part(table, sample(len(table), rows_wanted(dataset, len(table)), stage.hyperparameters.data_seed)))
+        wanted, seed = rows_wanted(dataset, len(table)), stage.hyperparameters.data_seed
+        parts.append(Part(table, sample(len(table), wanted, seed, stage.semantics.sampling_rule)))
     if not parts:
         raise RunError(f"stage {stage.name!r} names no data set", hint="--assume dataset=... or give the data's card")
     return Mixture(parts)

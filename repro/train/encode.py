@@ -31,6 +31,10 @@ class Codec:
     """The Tulu format, rendered here; else the tokenizer's own template."""
     label_scope: str
     max_seq_length: int
+    truncation_side: str
+    """"right" or "left": which end of a longer row is cut off."""
+    row_filter: str
+    """"labels" drops a row without a label token left; "none" keeps every row that has a token."""
 
 
 def _numbered(number: int) -> str:
@@ -47,7 +51,7 @@ def _named(where: Where, number: int) -> Iterator[None]:
 
 
 def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = _numbered) -> tuple[Sequences, list[int]]:
-    """Sequences of the rows that keep a label token after truncation, and those rows' numbers.
+    """Sequences of the rows that the filter keeps after truncation, and those rows' numbers.
 
     A row has `messages`, or `prompt` and `completion`, or `text`.
 
@@ -58,8 +62,8 @@ def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = _nu
     encoded: list[Encoded] = []
     for number, row in enumerate(rows):
         with _named(where, number):
-            one = _truncated(_sft(row, codec), codec.max_seq_length)
-        if any(one[1][1:]):
+            one = _truncated(_sft(row, codec), codec)
+        if _kept(one, codec):
             kept.append(number)
             encoded.append(one)
         tick(number + 1)
@@ -69,7 +73,7 @@ def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = _nu
 def encode_preference(
     rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = _numbered
 ) -> tuple[Sequences, Sequences, list[int]]:
-    """Chosen and rejected sequences of the rows in which both keep a label token, and those rows' numbers.
+    """Chosen and rejected sequences of the rows of which the filter keeps both, and those rows' numbers.
 
     A row has `chosen` and `rejected`, as conversations with or without the prompt's messages, or as plain texts
     after `prompt`.
@@ -82,8 +86,8 @@ def encode_preference(
     rejected: list[Encoded] = []
     for number, row in enumerate(rows):
         with _named(where, number):
-            pair = [_truncated(one, codec.max_seq_length) for one in _pair(row, codec)]
-        if all(any(labels[1:]) for _, labels in pair):
+            pair = [_truncated(one, codec) for one in _pair(row, codec)]
+        if all(_kept(one, codec) for one in pair):
             kept.append(number)
             chosen.append(pair[0])
             rejected.append(pair[1])
@@ -91,8 +95,15 @@ def encode_preference(
     return Sequences.of(chosen), Sequences.of(rejected), kept
 
 
-def _truncated(one: Encoded, length: int) -> Encoded:
+def _truncated(one: Encoded, codec: Codec) -> Encoded:
+    length = codec.max_seq_length
+    if codec.truncation_side == "left":
+        return one[0][-length:], one[1][-length:]
     return one[0][:length], one[1][:length]
+
+
+def _kept(one: Encoded, codec: Codec) -> bool:
+    return any(one[1][1:]) if codec.row_filter == "labels" else bool(one[0])
 
 
 def _sft(row: Row, codec: Codec) -> Encoded:

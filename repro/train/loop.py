@@ -123,9 +123,15 @@ def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -
     objective, hyperparameters = job.objective, job.hyperparameters
     rows = window.rows
     divisor = job.semantics.partial_window_gradient
-    weights = group_weights(window, objective.terms[rows], reduction=objective.reduction, divisor=divisor)
+    weights = group_weights(
+        window,
+        objective.terms[rows],
+        reduction=objective.reduction,
+        divisor=divisor,
+        devices=max(1, hyperparameters.num_devices),
+    )
     logged = 1.0
-    if objective.reduction != "token_mean":  # which counts tokens, not micro-batches
+    if objective.reduction in {"mean", "sum"}:  # the others count tokens, not micro-batches
         logged = divided_by(window, divisor) / divided_by(window, job.semantics.partial_window_divisor)
     mine = _share(window, accelerator.num_processes, accelerator.process_index)
     if not len(mine):

@@ -1,4 +1,4 @@
-"""AdamW with weight decay on matrices only."""
+"""AdamW, with weight decay on the parameters that the plan says."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from repro.plan import Hyperparameters
 ADAMW = frozenset({"adamw", "adamw_torch", "adamw_torch_fused", "adamw_hf", "torch.optim.adamw"})
 
 
-def adamw(model: nn.Module, hyperparameters: Hyperparameters) -> torch.optim.Optimizer:
-    """AdamW over the model's trainable parameters, in two groups: decayed, and (biases and norms) not.
+def adamw(model: nn.Module, hyperparameters: Hyperparameters, *, decay: str) -> torch.optim.Optimizer:
+    """AdamW over the model's trainable parameters, in two groups: decayed, and not.
+
+    Args:
+        decay: `Semantics.weight_decay_groups`: "matrices" spares biases and norms, "all" spares nothing.
 
     Raises:
         RunError: the recipe's optimizer is another one.
@@ -23,8 +26,9 @@ def adamw(model: nn.Module, hyperparameters: Hyperparameters) -> torch.optim.Opt
             hint="--assume optimizer=adamw to train with AdamW in its place",
         )
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    decayed = [p for name, p in named if p.ndim >= 2 and not name.endswith("bias")]
-    spared = [p for name, p in named if p.ndim < 2 or name.endswith("bias")]
+    spare = decay == "matrices"
+    spared = [p for name, p in named if spare and (p.ndim < 2 or name.endswith("bias"))]
+    decayed = [p for name, p in named if not spare or (p.ndim >= 2 and not name.endswith("bias"))]
     groups = [
         {"params": decayed, "weight_decay": hyperparameters.weight_decay},
         {"params": spared, "weight_decay": 0.0},

@@ -17,7 +17,7 @@ from repro.train.optimizer import adamw
 from repro.train.order import Order
 from repro.train.progress import Reporter
 from repro.train.record import load_stage
-from repro.train.schedule import learning_rate
+from repro.train.schedule import Ticks, learning_rate
 from repro.train.sft import SftObjective
 from repro.train.stages import Workshop, finish, observer_of, save_trained
 from repro.train.synthetic import pretraining_texts, sft_rows
@@ -71,7 +71,7 @@ def make_base(shop: Workshop) -> StageRun:
     hyperparameters = _hyperparameters(first, shape)
     objective = SftObjective(sequences, reduction="token_mean", pad_token_id=pad_token_id(tokenizer))
     scorer = Scorer(make_proxy(shape, tokenizer, hyperparameters.seed), autocast=None).to(accelerator.device)
-    model, optimizer = accelerator.prepare(scorer, adamw(scorer, hyperparameters))
+    model, optimizer = accelerator.prepare(scorer, adamw(scorer, hyperparameters, decay=SEMANTICS.weight_decay_groups))
     steps = shape.pretraining_steps
     trained_steps: tuple[Step, ...] = ()
     seconds = 0.0
@@ -83,7 +83,7 @@ def make_base(shop: Workshop) -> StageRun:
             order=order,
             hyperparameters=hyperparameters,
             semantics=SEMANTICS,
-            rate=lambda step: learning_rate(hyperparameters, step, steps=steps, warmup=steps // 10),
+            rate=lambda step: learning_rate(hyperparameters, step, Ticks(steps, steps // 10, 1)),
             budget=BATCH * int(sequences.lengths.max()),
             folder=folder,
             checkpoint_seconds=shop.checkpoint_seconds,

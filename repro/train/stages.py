@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from repro.errors import RunError
@@ -38,7 +39,7 @@ from repro.train.order import Order
 from repro.train.progress import Reporter
 from repro.train.record import load_stage, save_stage
 from repro.train.reference import SAVE_EVERY_SECONDS, reference_log_probs
-from repro.train.schedule import learning_rate, warmup_steps
+from repro.train.schedule import learning_rate, ticks
 from repro.train.sft import SftObjective
 from repro.train.tokens import Tokens, stage_tokens
 from repro.train.trackers import tracking, write_table
@@ -89,12 +90,18 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
     model = load_model(base, master)
     if semantics.pad_token_rule == "added":
         add_pad_token(model, tokenizer)
-    codec = Codec(tokenizer, tulu, hyperparameters.label_scope, hyperparameters.max_seq_length)
+    codec = _codec(stage, tokenizer, tulu)
     tokens = _tokens(shop, stage, codec, label)
     beyond = refuse_misfit(model, tokenizer, tokens.parts, stage=stage.name, folder=base)
     if beyond:
         observer_of(shop)(Progress(label, 0, 0, 0.0, warning=beyond))
-    order = Order(tokens.used, hyperparameters, semantics, max_steps=_max_steps(shop.plan, stage))
+    order = Order(
+        tokens.used,
+        hyperparameters,
+        semantics,
+        max_steps=_max_steps(shop.plan, stage),
+        lengths=np.maximum.reduce([part.lengths for part in tokens.parts]),
+    )
     if semantics.training_dropout == "off":
         _without_dropout(model)
     share = shares_prompts(model, accelerator.device)
@@ -117,10 +124,10 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
                 tick=Reporter(observer_of(shop), f"{label}: reference log-probs", tokens.used),
             )
         )
-    warmup = warmup_steps(stage, order.steps)
+    along = ticks(stage, order, max_steps=_max_steps(shop.plan, stage))
 
     def rate(step: int) -> float:
-        return learning_rate(hyperparameters, step, steps=order.steps, warmup=warmup)
+        return learning_rate(hyperparameters, step, along)
 
     rate(1)  # an unknown schedule is found before anything is trained
     prepared = time.monotonic() - began
@@ -213,6 +220,17 @@ def _tokens(shop: Workshop, stage: StagePlan, codec: Codec, label: str) -> Token
     )
 
 
+def _codec(stage: StagePlan, tokenizer: Any, tulu: bool) -> Codec:
+    return Codec(
+        tokenizer,
+        tulu,
+        stage.hyperparameters.label_scope,
+        stage.hyperparameters.max_seq_length,
+        stage.semantics.truncation_side,
+        stage.semantics.row_filter,
+    )
+
+
 def _objective(stage: StagePlan, tokens: Tokens, pad: int, *, share_prompts: bool) -> Objective:
     hyperparameters = stage.hyperparameters
     if stage.method == "sft":
@@ -256,7 +274,7 @@ def _prepared(shop: Workshop, scorer: Scorer, stage: StagePlan) -> tuple[Any, An
     if plugin is not None:  # batches are cut here, not by a loader that DeepSpeed could ask
         plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = 1
     scorer.to(accelerator.device)
-    return accelerator.prepare(scorer, adamw(scorer, stage.hyperparameters))  # type: ignore[no-any-return]
+    return accelerator.prepare(scorer, adamw(scorer, stage.hyperparameters, decay=stage.semantics.weight_decay_groups))  # type: ignore[no-any-return]
 
 
 def pass_budget(hyperparameters: Hyperparameters, objective: Objective, device: torch.device) -> int:

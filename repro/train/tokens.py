@@ -101,7 +101,9 @@ def _key(stage: StagePlan, codec: Codec) -> str:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     vocabulary = backend.to_str() if backend is not None else str(sorted(tokenizer.get_vocab().items()))
     said = (vocabulary, tokenizer.chat_template, tokenizer.eos_token, codec.tulu, codec.label_scope)
-    return hashlib.sha256(repr((said, codec.max_seq_length, stage.method)).encode()).hexdigest()
+    return hashlib.sha256(
+        repr((said, codec.max_seq_length, codec.truncation_side, codec.row_filter, stage.method)).encode()
+    ).hexdigest()
 
 
 def _packed(part: Sequences) -> dict[str, torch.Tensor]:

@@ -114,7 +114,8 @@ def ours(tokenizer: Any, data: list[dict[str, Any]], precision: str, folder: Pat
 
     steps, settings, accelerator = len(data) // BATCH, hyperparameters(precision), Accelerator(cpu=True)
     model = make_proxy(MODEL, tokenizer, SEED)
-    chosen, rejected, _ = encode_preference(data, Codec(tokenizer, False, "completion", LENGTH), lambda done: None)
+    codec = Codec(tokenizer, False, "completion", LENGTH, "right", "labels")
+    chosen, rejected, _ = encode_preference(data, codec, lambda done: None)
     objective = DpoObjective(
         chosen,
         rejected,
@@ -125,7 +126,7 @@ def ours(tokenizer: Any, data: list[dict[str, Any]], precision: str, folder: Pat
         share_prompts=shares_prompts(model, accelerator.device),
     )
     scorer = Scorer(model, autocast=PRECISIONS[precision])
-    prepared, optimizer = accelerator.prepare(scorer, adamw(scorer, settings))
+    prepared, optimizer = accelerator.prepare(scorer, adamw(scorer, settings, decay="matrices"))
     order = Order(len(data), settings, SEMANTICS, max_steps=steps)
     budget = pass_budget(settings, objective, accelerator.device)
     job = Job("dpo", objective, order, settings, SEMANTICS, lambda step: RATE, budget, folder, 1e9)

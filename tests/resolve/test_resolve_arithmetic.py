@@ -146,7 +146,7 @@ def test_epochs_follow_from_the_count_where_only_it_is_given() -> None:
     planned = full(card(rows=1000, claimed=93, effective_batch_size=32)).stages[0]
     fact = planned.get("num_epochs")
     assert (fact.value, fact.origin) == (3.0, Origin.DERIVED)
-    assert "93 / ceil(1,000 / 32)" in fact.why
+    assert "93 / ceil(1,000 rows / 32)" in fact.why
 
 
 def test_a_count_that_no_whole_epochs_give_is_run_as_a_limit_and_says_that_it_is_untested() -> None:

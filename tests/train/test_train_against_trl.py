@@ -111,7 +111,7 @@ def test_dpo_loss_and_gradients(theirs: str, ours: str, model_folder: Path, toke
     loss = trainer.compute_loss(trainer.model, inputs)
     loss.backward()
 
-    codec = Codec(tokenizer, False, "completion", 60)
+    codec = Codec(tokenizer, False, "completion", 60, "right", "labels")
     chosen, rejected, _ = encode_preference(rows, codec, lambda done: None)
     objective = DpoObjective(
         chosen, rejected, loss_type=ours, beta=0.7, label_smoothing=0.0, pad_token_id=tokenizer.pad_token_id
@@ -136,7 +136,7 @@ def test_sft_loss_and_gradients(model_folder: Path, tokenizer: Any, tmp_path: Pa
     loss = trainer.compute_loss(trainer.model, inputs)
     loss.backward()
 
-    sequences, _ = encode_sft(rows, Codec(tokenizer, False, "all_tokens", 32), lambda done: None)
+    sequences, _ = encode_sft(rows, Codec(tokenizer, False, "all_tokens", 32, "right", "labels"), lambda done: None)
     objective = SftObjective(sequences, reduction="token_mean", pad_token_id=tokenizer.pad_token_id)
     ours = _model(model_folder)
     result = objective.losses(Scorer(ours, autocast=None), np.arange(5), CPU)
@@ -210,6 +210,7 @@ def _full(
         max_grad_norm=1.0,
         seed=7,
         loss_reduction="token_mean",
+        sampler_seed="seed",
         label_scope="completion" if kind == "dpo" else "all_tokens",
         chat_template="model",
     )
@@ -217,20 +218,23 @@ def _full(
     return AccelerateEngine().run(plan(trained, scale=Scale.FULL, proxy=None, seeds=(7,)), assets, str(folder), ignore)
 
 
+@pytest.mark.parametrize("data_seed", [None, 11])
 def test_the_order_is_the_trainers(
-    model_folder: Path, tokenizer: Any, tmp_path: Path, stage: Callable[..., StagePlan]
+    data_seed: int | None, model_folder: Path, tokenizer: Any, tmp_path: Path, stage: Callable[..., StagePlan]
 ) -> None:
     from transformers import set_seed
 
     rows = _preference(11)
-    trainer = _trl("dpo", model_folder, rows, tokenizer, tmp_path, max_length=200)
+    trainer = _trl("dpo", model_folder, rows, tokenizer, tmp_path, max_length=200, data_seed=data_seed)
     set_seed(7)
     loader = trainer.get_train_dataloader()
     settings = dataclasses.replace(
-        stage("dpo").hyperparameters, per_device_batch_size=4, effective_batch_size=8, seed=7, max_seq_length=200
+        stage("dpo").hyperparameters, per_device_batch_size=4, effective_batch_size=8, seed=7, data_seed=data_seed or 42
     )
-    chosen, _, _ = encode_preference(rows, Codec(tokenizer, False, "completion", 200), lambda done: None)
-    order = Order(11, settings, semantics_of("trl", "dpo"))
+    chosen, _, _ = encode_preference(
+        rows, Codec(tokenizer, False, "completion", 200, "right", "labels"), lambda done: None
+    )
+    order = Order(11, settings, semantics_of("trl", "dpo", sampler_seed="data_seed" if data_seed else "seed"))
     assert order.steps_per_epoch == 2
     for epoch in range(2):
         loader.set_epoch(epoch)

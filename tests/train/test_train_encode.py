@@ -25,7 +25,7 @@ def tokenizer() -> Any:
 
 
 def codec(tokenizer: Any, scope: str = "all_turns", *, tulu: bool = True, length: int = 500) -> Codec:
-    return Codec(tokenizer, tulu, scope, length)
+    return Codec(tokenizer, tulu, scope, length, "right", "labels")
 
 
 def one(row: dict[str, Any], given: Codec) -> tuple[list[int], list[int]]:

@@ -26,7 +26,7 @@ from repro.train.model import add_pad_token, load_model, load_tokenizer, make_pr
 from repro.train.optimizer import adamw
 from repro.train.order import Order
 from repro.train.progress import Reporter
-from repro.train.schedule import learning_rate, warmup_steps
+from repro.train.schedule import Ticks, learning_rate, ticks
 from repro.train.tensors import load_tensors, save_tensors, write_state
 from repro.train.tokenizer import BOS, EOS, PAD, train_tokenizer
 
@@ -42,28 +42,40 @@ def test_rates_are_those_of_transformers(kind: str, steps: int, warmup: int, sta
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.25)
     theirs = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
     for step in range(1, steps + 1):
-        assert learning_rate(given, step, steps=steps, warmup=warmup) == pytest.approx(theirs.get_last_lr()[0])
+        assert learning_rate(given, step, Ticks(steps, warmup, 1)) == pytest.approx(theirs.get_last_lr()[0])
         optimizer.step()
         theirs.step()
 
 
 def test_warmup_is_rounded_as_the_framework_does(stage: Callable[..., StagePlan]) -> None:
-    assert warmup_steps(stage("dpo"), 844) == 84
-    assert warmup_steps(stage("dpo", framework="trl"), 844) == 85
-    assert warmup_steps(stage("dpo", framework="trl", warmup_steps=7), 844) == 7
+    def warmup(planned: StagePlan) -> int:
+        order = Order(6752, planned.hyperparameters, planned.semantics)
+        assert order.steps == 844
+        return ticks(planned, order, max_steps=None).warmup
+
+    assert warmup(stage("dpo")) == 84
+    assert warmup(stage("dpo", framework="trl")) == 85
+    assert warmup(stage("dpo", warmup_rounding="up")) == 85
+    assert warmup(stage("dpo", framework="trl", warmup_steps=7)) == 7
 
 
-def test_no_decay_on_biases_and_norms(stage: Callable[..., StagePlan]) -> None:
+def test_decay_on_biases_and_norms_only_where_the_plan_says_so(stage: Callable[..., StagePlan]) -> None:
     model = torch.nn.ModuleDict({"a": torch.nn.Linear(3, 3), "norm": torch.nn.LayerNorm(3)})
-    optimizer = adamw(model, dataclasses.replace(stage("sft").hyperparameters, weight_decay=0.1))
-    decayed = {id(p) for g in optimizer.param_groups if g["weight_decay"] for p in g["params"]}
-    assert decayed == {id(model["a"].weight)}
+    given = dataclasses.replace(stage("sft").hyperparameters, weight_decay=0.1)
+
+    def decayed(groups: str) -> set[int]:
+        optimizer = adamw(model, given, decay=groups)
+        assert sum(len(g["params"]) for g in optimizer.param_groups) == 4
+        return {id(p) for g in optimizer.param_groups if g["weight_decay"] for p in g["params"]}
+
+    assert decayed("matrices") == {id(model["a"].weight)}
+    assert decayed("all") == {id(p) for p in model.parameters()}
 
 
 @given(st.integers(1, 60), st.integers(0, 150))
 @settings(max_examples=60, deadline=None)
 def test_sampling_rule(total: int, wanted: int) -> None:
-    rows = sample(total, wanted, 42)
+    rows = sample(total, wanted, 42, "remainder")
     assert len(rows) == wanted
     whole = wanted // total * total
     assert rows[:whole].tolist() == list(range(total)) * (wanted // total)

@@ -28,6 +28,14 @@ NOT_TRIED = {
     "num_devices": "the batch is the same over however many devices; what the layout changes is the loss's reduction",
     "per_device_batch_size": "the same batch cut otherwise; what that changes is the loss's reduction",
     "gradient_accumulation_steps": "the same batch cut otherwise; what that changes is the loss's reduction",
+    "sampling_rule": "the stand-in makes its own rows",
+    "sampler_seed": "another order of the same rows is the noise by which everything here is measured",
+    "truncation_side": "no row of the stand-in's is too long",
+    "row_filter": "every row of the stand-in's keeps its labels",
+    "scheduler_ticks": "the stand-in has one process, with which both are the same",
+    "training_dropout": "the stand-in has no dropout",
+    "reference_log_probs": "a frozen reference says the same whenever it is asked",
+    "pad_token_rule": "the stand-in's tokenizer has a pad token",
     "gradient_checkpointing": "it changes memory and time, not the numbers",
 }
 """Parameters whose alternatives a stand-in cannot try, and why."""
@@ -138,7 +146,7 @@ def _of_recipes(method: str, key: str) -> Iterator[tuple[Any, str]]:
     for recipe in recipes():
         defaults = recipe.methods.get(method)
         if recipe.framework and defaults is not None and key in defaults.values:
-            yield defaults.values[key], recipe.cite(method)
+            yield defaults.values[key], recipe.cite(method, key)
 
 
 def _of_table(fact: AnyFact) -> Iterator[tuple[Any, str]]:

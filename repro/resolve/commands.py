@@ -11,6 +11,8 @@ from repro.resolve.recipes import framework_of
 from repro.spec import Origin
 from repro.task import Start
 
+_TRAINER_SAMPLERS = {"sequential": "sequential", "length_grouped": "group_by_length"}
+"""Orders that transformers' Trainer has beside its own (v5.23.0: training_args.py, train_sampling_strategy)."""
 _OLD_NAMES = {"0becd2c", "bb98dbc"}
 """Commits at which the DPO flags still had their prefix."""
 
@@ -127,6 +129,17 @@ def _trl(stage: StagePlan) -> Command:
     ]
     if h.max_steps is not None:
         words.append(f"--max_steps {h.max_steps}")
+    s = stage.semantics
+    if s.truncation_side == "left":
+        words.append("--truncation_mode keep_end")
+    if s.sampler in _TRAINER_SAMPLERS:
+        words.append(f"--train_sampling_strategy {_TRAINER_SAMPLERS[s.sampler]}")
+    if s.sampler_seed == "data_seed":
+        words.append(f"--data_seed {h.data_seed}")
+    if stage.method == "dpo" and s.training_dropout == "config":
+        words.append("--disable_dropout False")
+    if stage.method == "dpo" and s.reference_log_probs == "start":
+        words.append("--precompute_ref_log_probs True")
     comments = []
     if stage.method == "dpo":
         loss = {"dpo": "sigmoid", "dpo_norm": "sigmoid_norm", "ipo": "ipo"}[h.loss_type]

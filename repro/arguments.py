@@ -111,6 +111,12 @@ StartOpt = Annotated[
         "published, the author's model (the stage alone).",
     ),
 ]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate", metavar="MONEY", help="Price of one device-hour, in any money; without it only hours are printed."
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Training seed, standing over the card's.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, max=20, help="How many runs, one a seed.")]
 SourceOpt = Annotated[

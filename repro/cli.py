@@ -18,6 +18,7 @@ from repro.arguments import (
     Offline,
     Output,
     Quiet,
+    Rate,
     Reports,
     ReportTo,
     Samples,
@@ -161,6 +162,7 @@ def plan(
     endpoint: Endpoint = None,
     offline: Offline = False,
     dry_run: DryRun = False,
+    rate: Rate = None,
     format: Format = Formats.text,
     output: Output = None,
     sensitivity: Annotated[
@@ -178,11 +180,11 @@ def plan(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
-    """The plan, each value with its origin; memory, time, devices; the commands to run it elsewhere."""
+    """The plan, each value with its origin; memory, time, devices; what deciding each claim costs; the commands."""
     from repro import pipeline
     from repro.render import sensitivity_view, terminal
 
-    screen.only(format, "text", "json", "yaml")
+    screen.only(format, "text", "json", "yaml", "md")
     options = screen.options(locals())
     audited, the_plan = pipeline.plan(card, options, dry_run=dry_run)
     screen.warn(audited.spec)
@@ -194,6 +196,10 @@ def plan(
     if format in {Formats.json, Formats.yaml}:
         data = the_plan if studied is None else {"plan": the_plan, "sensitivity": studied}
         screen.emit(screen.as_data(data, format), output)
+    elif format is Formats.md:
+        from repro.render.plan_markdown import plan_markdown
+
+        screen.emit(plan_markdown(the_plan, audited.spec, studied), output)
     elif studied is None:
         screen.emit(terminal.plan_view(the_plan), output)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repro.memory import Fit, ModelShape, Part, Pass
+from repro.price import Prices
 from repro.semantics import Semantics
 from repro.spec import AnyFact, missing
 from repro.task import Scale, Start
@@ -183,6 +184,8 @@ class Plan:
     """Conflicts and how they were settled, announcements a reader must see."""
     start: Start = Start.REGENERATED
     """What the stages start from whose parent the card describes too."""
+    prices: Prices | None = None
+    """What deciding the card's claims costs; None where it was not asked."""
     left_out: tuple[str, ...] = ()
     """Stages of the card that are not regenerated because others were asked for."""
 

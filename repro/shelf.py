@@ -63,6 +63,7 @@ def recipe_of(plan: Plan) -> Plan:
         feasibility=(),
         start=Start.REGENERATED if one_way else plan.start,
         left_out=(),
+        prices=None,
     )
 
 

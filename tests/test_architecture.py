@@ -23,6 +23,8 @@ NOUNS = (
     ("card",),
     ("spec", "semantics"),
     ("task",),
+    ("need",),
+    ("price",),
     ("evidence", "plan", "run", "score", "sensitivity"),
     ("finding", "comparison", "completeness"),
     ("report",),

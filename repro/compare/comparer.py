@@ -31,13 +31,13 @@ def compare(
     or found is None or empty, and the claims that need it are UNTESTED with what it would take. Loss claims are
     judged jointly, as are score claims; with a full-scale run or two models scored that needs scipy (extra `run`).
     """
-    audit = Case(_finite(spec), evidence, plan, run, scores)
+    audit = Case(finite(spec), evidence, plan, run, scores)
     losses = compare_losses(audit)
     judged_scores = compare_scores(audit, losses)
     return tuple(_one(audit, claim, losses, judged_scores) for claim in spec.claims)
 
 
-def _finite(spec: Spec) -> Spec:
+def finite(spec: Spec) -> Spec:
     """The spec with "nan" and "inf" taken for what they are, printed text that is no number."""
     return replace(
         spec,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from repro.compare.curves import (
+    BANDWIDTHS,
+    NEIGHBOURHOOD,
     Curve,
     best_bandwidth,
     local_means,
@@ -88,6 +90,15 @@ class Prediction:
         return t_quantile(level, satterthwaite(parts)) * math.sqrt(sum(v for v, _ in parts))
 
 
+def horizon(step: int, window: int) -> int:
+    """The last step that a prediction at `step` reads: the scatter near it, smoothed, and windows beside a long one.
+
+    What is trained beyond it cannot change what is said of the claim.
+    """
+    near = NEIGHBOURHOOD + max(BANDWIDTHS)
+    return step + (max(near, NEIGHBOURS * window) if window >= SHORT else near)
+
+
 def predict(curves: tuple[Curve, ...], step: int, window: int) -> Prediction | None:
     """The prediction of one more reading of the mean of `window` losses ending at `step`; None when the curves
     are too short to know their own noise.
@@ -98,7 +109,8 @@ def predict(curves: tuple[Curve, ...], step: int, window: int) -> Prediction | N
     between seeds: variance over runs of their mean over the claim's window and its neighbours, on runs - 1
     degrees of freedom, beside the scatter within runs; combined by Satterthwaite, which needs no subtraction. One
     run shows no spread between seeds: one single-step scatter stands in as a bound, about five times what three
-    seeds of small models showed.
+    seeds of small models showed. Nothing beyond `horizon(step, window)` is read, so that a run which was stopped there
+    says what the whole run would have said.
     """
     import numpy as np
 
@@ -106,6 +118,7 @@ def predict(curves: tuple[Curve, ...], step: int, window: int) -> Prediction | N
     if not 1 <= step <= length:
         return None
     window = min(window, step)
+    length = min(length, horizon(step, window))
     curves = tuple(c if c.length == length else c.first(length) for c in curves)
     runs = len(curves)
     half = best_bandwidth(curves, step, window)

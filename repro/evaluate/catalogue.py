@@ -45,6 +45,11 @@ TASKS: tuple[EvalTask, ...] = (
 )
 
 
+def task_names() -> tuple[str, ...]:
+    """The tasks that this version scores."""
+    return tuple(task.name for task in TASKS)
+
+
 def template(name: str) -> dict[str, Any]:
     """The task's lm-eval configuration as shipped, without its data."""
     text = files("repro.evaluate").joinpath("tasks", f"{name}.yaml").read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from repro.render.plan_rows import CostRow, cost, value_row
 from repro.render.safe_text import clean, one_line
 from repro.render.starts import scale_words
 from repro.render.terminal_ledger import answer_view, ledger_view
+from repro.render.terminal_prices import prices_view
 from repro.render.words import ORIGINS, SEVERITIES, fact_text, plural
 from repro.spec import AnyFact, Spec
 
@@ -105,6 +106,8 @@ def plan_view(plan: Plan) -> RenderableType:
         parts.append(table)
         for f in plan.feasibility:
             parts += _memory(cost(f))
+    if plan.prices is not None:
+        parts += [Text(), prices_view(plan.prices)]
     for note in plan.notes:
         parts += [Text(), Text.assemble(("note ", "yellow"), one_line(note))]
     for command in plan.commands:

@@ -37,6 +37,28 @@ def commands(
     return (*found, _own(stages, card, given, seed, asked, start))
 
 
+def own_command(
+    card: str,
+    given: Mapping[str, str],
+    seed: int | None,
+    *,
+    asked: Sequence[str],
+    start: Start,
+    processes: int,
+    more: Sequence[str] = (),
+) -> str:
+    """A full-scale run through repro itself; `more` are further words, ready for the shell."""
+    path = f"./{card}" if card.startswith("-") else card
+    words = [f"accelerate launch --num_processes {processes} -m repro run {_quote(path)} --scale full"]
+    words += [f"--stages {_quote(name)}" for name in asked]
+    if start is Start.PUBLISHED:
+        words.append(f"--start {start.value}")
+    words += [f"--assume {_quote(f'{key}={value}')}" for key, value in given.items()]
+    if seed is not None:
+        words.append(f"--seed {seed}")
+    return _lines([*words, *more])
+
+
 def _own(
     stages: Sequence[StagePlan],
     card: str,
@@ -47,17 +69,10 @@ def _own(
 ) -> Command:
     facts = [s.get("num_devices") for s in stages]
     known = [f.value for f in facts if isinstance(f.value, int) and f.origin is not Origin.ASSUMED]
-    path = f"./{card}" if card.startswith("-") else card
-    words = [f"accelerate launch --num_processes {max(known, default=1)} -m repro run {_quote(path)} --scale full"]
-    words += [f"--stages {_quote(name)}" for name in asked]
-    if start is Start.PUBLISHED:
-        words.append(f"--start {start.value}")
-    words += [f"--assume {_quote(f'{key}={value}')}" for key, value in given.items()]
-    if seed is not None:
-        words.append(f"--seed {seed}")
+    text = own_command(card, given, seed, asked=asked, start=start, processes=max(known, default=1))
     comments = [] if known else ["# one process a device: raise --num_processes to yours, the effective batch stays"]
     title = "The same run at full scale, with repro" if asked else "The whole run at full scale, with repro"
-    return Command(title=title, text=_lines(words, comments))
+    return Command(title=title, text="\n".join([*comments, text]))
 
 
 def _open_instruct(stage: StagePlan) -> Command:

@@ -55,12 +55,9 @@ def estimate(stage: StagePlan, stages: Sequence[StagePlan], evidence: Evidence) 
     else:
         parts.append("tokens: the row count is not known before the data are there")
     if count is not None and tokens is not None:
-        checkpointing = stage.get("gradient_checkpointing").value is True
-        referred = stage.method == "dpo" and h.loss_type not in REFERENCE_FREE
-        reference = 1 / max(h.num_epochs, 1) if referred else 0.0
-        forward = 1.0 + reference + (1.0 if checkpointing else 0.0)
+        forward = sum(forward_passes(stage))
         flops = training_flops(count, tokens, passes_forward=forward)
-        device = next((d for d in PEAKS if d in str(stage.get("hardware").value or "").upper()), "A100")
+        device = device_of(stage)
         hours = flops / (PEAKS[device] * MFU) / 3600
         other = "H100" if device == "A100" else "A100"
         parts.append(
@@ -122,6 +119,22 @@ def _precision(stage: StagePlan) -> tuple[str, bool]:
     h = stage.hyperparameters
     precision = "fp32" if h.precision == "fp32" else "bf16"
     return precision, precision != "fp32" and h.master_weights == "fp32"
+
+
+def forward_passes(stage: StagePlan) -> tuple[float, float]:
+    """Forward passes over each token trained on: (in training, of the reference before it).
+
+    Checkpointing computes each forward pass twice; DPO's reference is computed once over all rows, whatever is then
+    trained of them (open_instruct/dpo_tune_cache.py@e6c3044).
+    """
+    again = 1.0 if stage.get("gradient_checkpointing").value is True else 0.0
+    referred = stage.method == "dpo" and stage.hyperparameters.loss_type not in REFERENCE_FREE
+    return 1.0 + again, 1 / max(stage.hyperparameters.num_epochs, 1) if referred else 0.0
+
+
+def device_of(stage: StagePlan) -> str:
+    """The device that a stage's hours are of: the card's own where it is a known one, else an A100."""
+    return next((d for d in PEAKS if d in str(stage.get("hardware").value or "").upper()), "A100")
 
 
 def _rows_seen(stage: StagePlan, rows: int | None, steps: int | None) -> tuple[int | None, str]:

@@ -111,6 +111,13 @@ StartOpt = Annotated[
         "published, the author's model (the stage alone).",
     ),
 ]
+StopWhenDecided = Annotated[
+    bool,
+    typer.Option(
+        "--stop-when-decided",
+        help="End a stage where a claim is excluded for good, or where no comparison needs more of it.",
+    ),
+]
 Rate = Annotated[
     float | None,
     typer.Option(

@@ -31,6 +31,7 @@ from repro.arguments import (
     Stages,
     StartOpt,
     Starts,
+    StopWhenDecided,
     Verbose,
 )
 from repro.check_command import check
@@ -65,6 +66,7 @@ def run(
     seeds: Seeds = None,
     stages: Stages = None,
     start: StartOpt = Starts.regenerated,
+    stop_when_decided: StopWhenDecided = False,
     source: SourceOpt = "none",
     endpoint: Endpoint = None,
     offline: Offline = False,
@@ -87,6 +89,8 @@ def run(
         screen.say(
             "Scale: proxy (a small stand-in on this machine). It decides no absolute number of the full-scale model."
         )
+        if stop_when_decided:
+            screen.say("No claimed number can be decided at this scale: --stop-when-decided ends nothing early.")
         if start is Starts.published:
             screen.say(
                 "Start: published. Nothing of the stand-in is published: each stage starts from the stand-in's own "

@@ -12,7 +12,7 @@ from repro.evidence import RepoFile
 from repro.files import inside
 from repro.options import Audited, Options
 from repro.plan import Plan, StagePlan
-from repro.run import NO_ASSETS, Run
+from repro.run import NO_ASSETS, Run, Watch
 from repro.score import HarnessInfo, Score
 from repro.spec import ClaimKind, Spec
 from repro.task import Milestone, Observer, Progress, Scale
@@ -33,9 +33,15 @@ def is_main_process() -> bool:
 
 
 def train(
-    the_plan: Plan, audited: Audited, folder: Path, observer: Observer, *, report_to: tuple[str, ...] = ()
+    the_plan: Plan,
+    audited: Audited,
+    folder: Path,
+    observer: Observer,
+    *,
+    report_to: tuple[str, ...] = (),
+    watch: Watch | None = None,
 ) -> Run:
-    """The plan's stages, trained or taken from the folder where they are finished."""
+    """The plan's stages, trained or taken from the folder where they are finished; `watch` may end them earlier."""
     from repro.train.engine import AccelerateEngine
 
     assets = NO_ASSETS
@@ -49,7 +55,17 @@ def train(
 
         assets = fetch_assets(the_plan, audited.source, observer)
     engine = AccelerateEngine(report_to=report_to)
-    return engine.run(the_plan, assets, str(folder), with_milestones(observer, audited.spec, the_plan))
+    return engine.run(the_plan, assets, str(folder), with_milestones(observer, audited.spec, the_plan), watch)
+
+
+def watch_of(audited: Audited, the_plan: Plan) -> Watch | None:
+    """What ends a run's stages early; None at a scale at which no claimed number can be decided."""
+    if the_plan.scale is not Scale.FULL:
+        return None
+    from repro.compare.watching import Watching
+    from repro.evaluate.catalogue import task_names
+
+    return Watching(audited.spec, audited.evidence, the_plan, task_names())
 
 
 def with_milestones(observer: Observer, spec: Spec, the_plan: Plan) -> Observer:
@@ -118,10 +134,13 @@ def known_now(
 
 
 def score_run(finished: Run, folder: Path, options: Options, observer: Observer) -> tuple[Score, ...]:
-    """Scores of the base model and of every stage's checkpoint of every seed, on the run's held-out rows."""
+    """Scores of the base model and of every finished stage's model of every seed, on the run's held-out rows."""
     scores: list[Score] = []
+    ended = [s for s in finished.stages if s.stopped is None]
+    if not ended:  # nothing of this run is a model that a card speaks of
+        return ()
     scores += _score(str(folder / finished.base_checkpoint), "base", None, finished, folder, options, observer)
-    for stage in finished.stages:
+    for stage in ended:
         checkpoint = str(inside(folder, stage.checkpoint))
         scores += _score(checkpoint, stage.name, stage.seed, finished, folder, options, observer)
     return tuple(scores)

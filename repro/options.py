@@ -47,6 +47,8 @@ class Options:
     start: Start | None = None
     """What a stage starts from where the card describes the one before it; None: the chain is regenerated, and a
     kept run of either start will do."""
+    stop_when_decided: bool = False
+    """End a stage where nothing more of it can change what is said of the claims."""
     rate: float | None = None
     """Money per device-hour, in whatever money it is; None: prices are device-hours alone."""
 

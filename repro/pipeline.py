@@ -183,11 +183,13 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | N
     recipe = shelf.recipe_of(the_plan)
     folder = shelf.run_folder(options.reports, audited.card, recipe, audited.spec.model_id)
     shelf.prepare(folder, audited.data)
-    finished = replace(measure.train(recipe, audited, folder, observer, report_to=options.report_to), plan=the_plan)
+    watch = measure.watch_of(audited, the_plan) if options.stop_when_decided else None
+    trained = measure.train(recipe, audited, folder, observer, report_to=options.report_to, watch=watch)
+    finished = replace(trained, plan=the_plan)
     if not measure.is_main_process():
         return None
     scores = measure.score_run(finished, folder, options, observer)
-    notes = list(the_plan.notes)
+    notes = [*runs.stop_notes(finished), *the_plan.notes]
     if options.scale is Scale.FULL and audited.source is not None:
         published, why, _ = measure.score_published(audited, finished, folder, options, observer)
         scores += published
@@ -248,7 +250,7 @@ def verify(target: str, against: str, options: Options, observer: Observer = ign
     if before is None:
         notes.append(runs.none_yet(target, options))
     findings = _findings(audited, options)
-    notes += [*since, *(the_plan.notes if the_plan else ())]
+    notes += [*since, *(runs.stop_notes(finished) if finished else ()), *(the_plan.notes if the_plan else ())]
     report = _report(audited, findings, the_plan, finished, scores, "verify", tuple(notes), started, options.reports)
     report = runs.with_beside(report, audited.card, folder, options.reports)
     save(report, folder / shelf.VERIFY, audited.data, observer)

@@ -35,6 +35,21 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """Where and why a stage was ended before its last step; a run without that wish takes it up from there."""
+
+    step: int
+    """The last step trained."""
+    total_steps: int
+    """Steps of the whole stage."""
+    why: str
+    claims: tuple[str, ...] = ()
+    """Ids of the claims that what was trained excludes for good; empty where no comparison needs more of the stage."""
+    step_seconds: float = 0.0
+    """Mean wall time of the steps trained."""
+
+
+@dataclass(frozen=True, slots=True)
 class StageRun:
     """One stage of a run: the curve and where it ended."""
 
@@ -44,7 +59,7 @@ class StageRun:
     base: str
     """Folder (relative to the run's) or repository of the starting weights."""
     checkpoint: str
-    """Folder of the final weights and tokenizer, relative to the run's folder."""
+    """Folder of the final weights and tokenizer, relative to the run's folder; empty for a stage that was stopped."""
     steps: tuple[Step, ...]
     rows_sampled: int
     rows_used: int
@@ -52,6 +67,8 @@ class StageRun:
     seconds: float
     resumed: int = 0
     """How many times the stage was taken up again after an interruption."""
+    stopped: Stop | None = None
+    """Set where the stage was ended early: it has no final model then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +108,11 @@ class Run:
         """The stage's runs, one a seed."""
         return tuple(s for s in self.stages if s.name == stage)
 
+    @property
+    def stopped(self) -> tuple[StageRun, ...]:
+        """The stages that were ended before their last step."""
+        return tuple(s for s in self.stages if s.stopped is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Assets:
@@ -107,10 +129,22 @@ class Assets:
 NO_ASSETS = Assets(models={}, datasets={}, heldout={})
 
 
+class Watch(Protocol):
+    """Whoever knows the claims, asked on the way whether more of a stage can change what is said of them."""
+
+    def points(self, stage: str, total_steps: int) -> frozenset[int]:
+        """The steps of a stage after which it is worth asking."""
+        ...
+
+    def stop(self, done: tuple[StageRun, ...], running: StageRun, total_steps: int) -> Stop | None:
+        """Whether to end the stage `running` where it stands: its answer depends on the steps alone."""
+        ...
+
+
 class Engine(Protocol):
     """Runs a plan in a folder; called again on the same folder, it resumes or returns what is finished."""
 
-    def run(self, plan: Plan, assets: Assets, folder: str, observer: Observer) -> Run:
+    def run(self, plan: Plan, assets: Assets, folder: str, observer: Observer, watch: Watch | None = None) -> Run:
         """
         Raises:
             PrerequisiteError: a package, a device or a local file is missing.

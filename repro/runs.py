@@ -17,6 +17,7 @@ from repro.spec import Claim, ClaimKind, Spec
 if TYPE_CHECKING:
     from repro.comparison import Beside, Comparison
     from repro.plan import Plan, StagePlan
+    from repro.run import Run
 
 
 def find_run(target: str, options: Options) -> tuple[str, Path, Report | None]:
@@ -85,6 +86,47 @@ def none_yet(target: str, options: Options) -> str:
     words += [f" --start {options.start.value}"] if options.start is not None else []
     which = "no run of this card yet" if not words else "no such run of this card yet"
     return f"There is {which}; one is made by: repro run {target}{''.join(words)}"
+
+
+def stop_notes(finished: Run) -> tuple[str, ...]:
+    """Which stages were ended early, why, and what that saved, by the run's own pace and by the plan's estimate."""
+    notes = []
+    for stage in finished.stopped:
+        stop = stage.stopped
+        if stop is None:
+            continue
+        left, count = stop.total_steps - stop.step, max(1, len(finished.environment.devices))
+        formula = f"{left:,} steps x {stop.step_seconds:.3g} s x {_plural(count, 'device')} / 3600"
+        hours = left * stop.step_seconds * count / 3600
+        planned = _planned_hours(finished.plan, stage.name, left / stop.total_steps)
+        saved = f"{left:,} of {stop.total_steps:,} steps"
+        text = f"Saved: {saved}; {formula} = {hours:.3g} device-hours at this pace{planned}."
+        seed = f" (seed {stage.seed})" if len(finished.plan.seeds) > 1 else ""
+        notes.append(f"{stage.name}{seed} was ended at step {stop.step:,}: {stop.why} {text}")
+    made = {(s.name, s.seed) for s in finished.stages}
+    for name in dict.fromkeys(s.name for s in finished.plan.stages for seed in finished.plan.seeds):
+        lacking = [seed for seed in finished.plan.seeds if (name, seed) not in made]
+        if lacking:
+            seeds = f" of {len(lacking)} seed{'s' if len(lacking) > 1 else ''}" if len(finished.plan.seeds) > 1 else ""
+            notes.append(f"{name}{seeds} was not trained: what it starts from was ended early.")
+    if notes:
+        notes.append("The same command without --stop-when-decided goes on from the last step trained.")
+    return tuple(notes)
+
+
+def _plural(count: int, one: str) -> str:
+    return f"{count} {one}{'s' if count != 1 else ''}"
+
+
+def _planned_hours(plan: Plan, name: str, share: float) -> str:
+    from repro.resolve.feasibility import reference_share
+
+    cost = next((f for f in plan.feasibility if f.stage == name), None)
+    stage = plan.stage(name)
+    if cost is None or cost.device_hours is None or stage is None:
+        return ""
+    hours = cost.device_hours * (1 - reference_share(stage)) * share
+    return f", {hours:.3g} by the plan's estimate of {cost.device_hours:.3g} for the whole stage"
 
 
 def with_beside(report: Report, card: Card, folder: Path, reports: Path) -> Report:

@@ -267,6 +267,7 @@ def options(given: Mapping[str, Any]) -> Options:
         report_to=tuple(given.get("report_to") or ()),
         stages=tuple(n.strip() for word in given.get("stages") or () for n in word.split(",") if n.strip()),
         start=Start(str(given["start"])) if given.get("start") else None,
+        stop_when_decided=bool(given.get("stop_when_decided")),
         rate=given.get("rate"),
     )
 

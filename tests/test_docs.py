@@ -60,7 +60,7 @@ def test_the_help_tells_every_exit_code() -> None:
     assert told == set(EXIT_CODES)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/check.md", "docs/ci.md", "docs/starts.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/check.md", "docs/ci.md", "docs/starts.md", "docs/deciding.md"])
 def test_examples_parse(name: str) -> None:
     lines = code_lines(document(name))
     assert lines
@@ -74,7 +74,15 @@ def test_examples_parse(name: str) -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/check.md", "docs/ci.md", "docs/starts.md"):
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/check.md",
+        "docs/ci.md",
+        "docs/starts.md",
+        "docs/deciding.md",
+    ):
         for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)\s#]+)", (ROOT / name).read_text("utf-8")):
             assert ((ROOT / name).parent / target).exists(), f"{name}: {target}"
 

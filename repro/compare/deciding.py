@@ -61,7 +61,7 @@ def _loss(case: Case, claim: Claim, known: Comparison) -> Need:
     planned = case.stage_plan(claim)
     if planned is None:
         return Need(claim.id, By.NO_RUN, f"Its stage ({claim.stage or 'not named'}) is not in this plan.")
-    step = _step(claim, planned)
+    step = step_of(claim, planned, planned.expected_steps)
     open_window = next((c.why for c in claim.conditions if c.key == "window" and not c.known), "")
     if claim.number is None or claim.split != "train" or step is None or open_window or known.method != "none":
         why = f"Over how many steps it is a mean is not known ({open_window})." if open_window else _no_run(known)
@@ -75,11 +75,12 @@ def _loss(case: Case, claim: Claim, known: Comparison) -> Need:
     return Need(claim.id, By.STEPS, "", planned.name, step, min(last, total) if total is not None else last)
 
 
-def _step(claim: Claim, planned: StagePlan) -> int | None:
-    if claim.step is not None or claim.epoch is None or planned.expected_steps is None:
+def step_of(claim: Claim, planned: StagePlan, total_steps: int | None) -> int | None:
+    """The optimizer step that a claim is of, in a stage of so many; None where it names neither step nor epoch."""
+    if claim.step is not None or claim.epoch is None or total_steps is None:
         return claim.step
     epochs = planned.hyperparameters.num_epochs
-    return max(1, round(claim.epoch / epochs * planned.expected_steps)) if epochs > 0 else None
+    return max(1, round(claim.epoch / epochs * total_steps)) if epochs > 0 else None
 
 
 def _score(case: Case, claim: Claim, known: Comparison, tasks: frozenset[str]) -> Need:

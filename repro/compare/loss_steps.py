@@ -54,6 +54,8 @@ def reading_of(case: Case, claim: Claim) -> Reading | None:
     if step is None:
         if claim.epoch is None:
             return None
+        if any(r.stopped is not None and r.steps[-1].epoch <= claim.epoch + 1e-6 for r in runs):
+            return None
         passed = [s.step for s in runs[0].steps if s.epoch <= claim.epoch + 1e-6]
         if not passed or claim.epoch > runs[0].steps[-1].epoch + 0.5:
             return None

@@ -12,14 +12,16 @@ from repro.compare.loss_steps import Reading, capital, measured_text, range_word
 from repro.compare.margins import margin_of
 from repro.compare.prediction import predict
 from repro.compare.stats import FAMILY_ERROR
+from repro.compare.stopped import AGAIN, why_not_reached
 from repro.comparison import Comparison, Verdict, Weight
 from repro.spec import Claim
 
 METHOD = "prediction interval"
 
 
-def without_statistics(case: Case, claim: Claim) -> Comparison | None:
-    """The verdict where one follows without a noise model; None for a claim that a full-scale run measured."""
+def whatever_was_run(case: Case, claim: Claim) -> Comparison | None:
+    """The verdict where no measurement of the claim would be held against it: left open, unreadable, on held-out rows,
+    of an unknown window, contradicted by a log, or an invariant."""
     reading = reading_of(case, claim)
     if claim.unstated:
         return _unstated(case, claim, reading)
@@ -40,9 +42,17 @@ def without_statistics(case: Case, claim: Claim) -> Comparison | None:
         return _open_window(case, claim, reading, logged, open_window)
     if logged is not None and not agrees(claim, logged):
         return _against_log(case, claim, reading, logged)
-    invariant = first_dpo_loss(case, claim)
-    if invariant is not None:
-        return invariant
+    return first_dpo_loss(case, claim)
+
+
+def by_what_was_run(case: Case, claim: Claim) -> Comparison | None:
+    """The verdict on any other claim where there is no full-scale reading for a noise model to judge."""
+    reading = reading_of(case, claim)
+    logged = logged_loss(case, claim, reading.step if reading is not None else claim.step)
+    if why := why_not_reached(case, claim):
+        if logged is not None:
+            return _by_log(case, claim, None, logged)
+        return result(claim, Verdict.UNTESTED, f"Not measured: {why}", needs=AGAIN)
     if reading is None:
         return _not_run(case, claim, logged)
     if not reading.in_run:
@@ -55,7 +65,10 @@ def without_statistics(case: Case, claim: Claim) -> Comparison | None:
 def _unstated(case: Case, claim: Claim, reading: Reading | None) -> Comparison:
     where = f"step {claim.step}" if claim.step else "this point"
     if reading is None or not reading.in_run:
-        return result(claim, Verdict.UNSTATED, f"The card leaves the loss at {where} open, and no run measured it.")
+        short = why_not_reached(case, claim)
+        because = f" ({short})" if short else ""
+        why = f"The card leaves the loss at {where} open, and no run measured it{because}."
+        return result(claim, Verdict.UNSTATED, why)
     text = measured_text(case, reading, None)
     offer = "It can fill the gap" if case.full else "It is a small stand-in's loss and cannot fill the gap in the card"
     artefact = ""

@@ -8,12 +8,13 @@ from repro.compare.case import Case, result
 from repro.compare.logs import Logged, logged_loss
 from repro.compare.loss_needs import advice, weigh
 from repro.compare.loss_steps import Reading, capital, measured_text, range_words, reading_of
-from repro.compare.loss_without_statistics import METHOD, too_short, without_statistics
+from repro.compare.loss_without_statistics import METHOD, by_what_was_run, too_short, whatever_was_run
 from repro.compare.margins import Margin, margin_of
 from repro.compare.overrides import assumed, overruled
 from repro.compare.parents import ALONE, regenerated_parents, unproven_parents, why_unproven
 from repro.compare.prediction import Prediction, predict
 from repro.compare.stats import FAMILY_ERROR, holm
+from repro.compare.stopped import AGAIN, stop_of, why_not_reached
 from repro.comparison import Comparison, Leg, Verdict, Weight
 from repro.spec import Claim, ClaimKind
 
@@ -22,14 +23,21 @@ def compare_losses(case: Case) -> dict[str, Comparison]:
     """A comparison for every loss claim of the card, by claim id.
 
     What needs no statistics is decided first; the claims that a full-scale run measured are then judged together:
-    DIFFERS by Holm's procedure at a family-wise error of 0.05, intervals at the Bonferroni level.
+    DIFFERS by Holm's procedure at a family-wise error of 0.05, intervals at the Bonferroni level. Claims that a run
+    which was ended early did not reach count as members of the family, the most favourable ones: whatever the whole run
+    would have read there, a claim that differs now would have differed then (Holm's adjusted p-values fall where
+    others' p-values do), and one that agrees now, unadjusted, could not have been rejected.
     """
     decided: dict[str, Comparison] = {}
+    pending = 0
     measured: list[tuple[Claim, Reading, Prediction, float]] = []
     for claim in case.spec.claims:
         if claim.kind is not ClaimKind.LOSS:
             continue
-        early = without_statistics(case, claim)
+        early = whatever_was_run(case, claim)
+        if early is None:
+            pending += bool(why_not_reached(case, claim))
+            early = by_what_was_run(case, claim)
         if early is not None:
             decided[claim.id] = early
             continue
@@ -39,15 +47,30 @@ def compare_losses(case: Case) -> dict[str, Comparison]:
             decided[claim.id] = too_short(case, claim, reading)
         else:
             measured.append((claim, reading, prediction, _p_value(claim, reading, prediction)))
-    adjusted = holm([p for _, _, _, p in measured])
-    level = FAMILY_ERROR / max(1, len(measured))
+    family = len(measured) + pending
+    adjusted = holm([*(p for _, _, _, p in measured), *(1.0,) * pending])[: len(measured)]
+    level = FAMILY_ERROR / max(1, family)
     # A difference may lie in a parent that the run regenerated: parents are judged first.
-    for (claim, reading, prediction, _), p_value in sorted(
+    for (claim, reading, prediction, alone), p_value in sorted(
         zip(measured, adjusted), key=lambda one: len(regenerated_parents(case, one[0][0]))
     ):
         unproven = unproven_parents(case, claim, decided)
-        decided[claim.id] = _judged(case, claim, reading, prediction, p_value, level, len(measured), unproven)
+        judged = _judged(case, claim, reading, prediction, p_value, level, family, unproven)
+        decided[claim.id] = _for_now(case, claim, judged) if pending and alone <= FAMILY_ERROR < p_value else judged
     return decided
+
+
+def _for_now(case: Case, claim: Claim, judged: Comparison) -> Comparison:
+    """A claim that the whole run might reject once the card's other claims are measured: open until they are."""
+    stop = stop_of(case, claim) or (case.run.stopped[0].stopped if case.run is not None else None)
+    where = f" at step {stop.step:,}" if stop is not None else ""
+    why = (
+        f"{judged.why} It is near the edge, and the run was ended{where} before the claims that are judged with it "
+        "were measured: with them it might differ."
+    )
+    return replace(
+        judged, verdict=Verdict.INCONCLUSIVE, why=why, needs=AGAIN, weight=Weight.NONE, weight_why="not decided yet"
+    )
 
 
 def _p_value(claim: Claim, reading: Reading, prediction: Prediction) -> float:

@@ -46,9 +46,14 @@ def match(case: Case, claim: Claim) -> Matched:
     label = claim.stage or last
     return Matched(
         published=next((s for s in same if s.model == "published"), None) if label == last else None,
-        regenerated=tuple(s for s in same if s.model == label),
+        regenerated=() if _stopped(case, label) else tuple(s for s in same if s.model == label),
         others=tuple(sorted({s.task for s in case.scores})),
     )
+
+
+def _stopped(case: Case, stage: str) -> bool:
+    """Whether the stage was ended early for some seed: what was saved is not the model that the card speaks of."""
+    return case.run is not None and any(r.stopped is not None for r in case.run.curves(stage))
 
 
 def claimed_interval(claim: Claim, score: Score) -> tuple[Interval, float, str]:

@@ -8,6 +8,7 @@ from repro.compare.case import KNOWN_OUTSIDE_RECIPES, Case, result
 from repro.compare.overrides import changed, length_given
 from repro.compare.rows import RowCount, may_be_packed, row_counts, sampling_known
 from repro.compare.step_causes import Cause, steps_cause
+from repro.compare.stopped import stop_of
 from repro.comparison import Comparison, Verdict, Weight
 from repro.spec import AnyFact, Claim, Origin
 
@@ -50,12 +51,15 @@ def compare_steps(case: Case, claim: Claim) -> Comparison:
         return result(claim, Verdict.UNTESTED, f'"{claim.printed}" could not be read as a number of steps.')
     inputs = Inputs(row_counts(case, claim), case.fact(claim, "effective_batch_size"), case.fact(claim, "num_epochs"))
     runs = case.curves(claim)
-    taken = sorted({len(r.steps) for r in runs}) if case.full else []
+    stop = stop_of(case, claim)
+    taken = sorted({len(r.steps) for r in runs}) if case.full and stop is None else []
     told = _told(case, claim)
     if taken and not told:
         return _regenerated(case, claim, claimed, taken, inputs)
     note = ""
-    if runs:
+    if stop is not None:
+        note = f" The run was ended at step {stop.step:,} of the {stop.total_steps:,} that it would have taken."
+    elif runs:
         note = f" The {case.scale} run was given its step count, so its {len(runs[0].steps)} steps test nothing."
     decided = _by_log(case, claim, claimed) or _by_arithmetic(case, claim, claimed, inputs)
     return replace(decided, why=decided.why + note, scale=case.scale)

@@ -132,6 +132,12 @@ def forward_passes(stage: StagePlan) -> tuple[float, float]:
     return 1.0 + again, 1 / max(stage.hyperparameters.num_epochs, 1) if referred else 0.0
 
 
+def reference_share(stage: StagePlan) -> float:
+    """The share of a stage's operations that its reference takes, which a prefix of the stage takes in full."""
+    training, reference = forward_passes(stage)
+    return 2 * reference / (2 * (training + reference) + 4)
+
+
 def device_of(stage: StagePlan) -> str:
     """The device that a stage's hours are of: the card's own where it is a known one, else an A100."""
     return next((d for d in PEAKS if d in str(stage.get("hardware").value or "").upper()), "A100")

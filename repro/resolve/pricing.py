@@ -11,7 +11,7 @@ from repro.plan import Feasibility, Plan, StagePlan
 from repro.price import Part, Price, PricedRun, Prices
 from repro.resolve.commands import own_command
 from repro.resolve.data import REPO_ID
-from repro.resolve.feasibility import device_of, forward_passes
+from repro.resolve.feasibility import device_of, forward_passes, reference_share
 from repro.resolve.values import show
 from repro.spec import Spec
 from repro.task import Start
@@ -96,7 +96,7 @@ def _hours(
         return cost.device_hours * seeds, f"{stage.name}: the whole stage, {cost.device_hours:.3g} device-hours"
     training, reference = forward_passes(stage)
     weight = 2 * (training + reference) + 4
-    once = cost.device_hours * 2 * reference / weight
+    once = cost.device_hours * reference_share(stage)
     rest = cost.device_hours - once
     hours = once + rest * steps / total
     words = f"{rest:.3g} device-hours of training x {steps:,} / {total:,} steps"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from repro.errors import PrerequisiteError, RunError
 from repro.files import write_whole
 from repro.plan import Plan, StagePlan
-from repro.run import Assets, Run, StageRun
+from repro.run import Assets, Run, StageRun, Watch
 from repro.task import Observer, Scale, Start
 from repro.train.lock import locked
 from repro.train.record import claim_folder, load_run, plan_hash, save_run, write_json_lines
@@ -38,8 +38,11 @@ class AccelerateEngine:
         self._report_to = report_to
         self._checkpoint_seconds = checkpoint_seconds
 
-    def run(self, plan: Plan, assets: Assets, folder: str, observer: Observer) -> Run:
+    def run(self, plan: Plan, assets: Assets, folder: str, observer: Observer, watch: Watch | None = None) -> Run:
         """Run the plan in `folder`; called again, resume, or return what is finished.
+
+        A stage that `watch` ended keeps its last checkpoint; a call that is not content with where it was ended goes
+        on from there.
 
         Raises:
             PrerequisiteError: a package, the weights or the data are missing.
@@ -48,9 +51,9 @@ class AccelerateEngine:
         """
         place = Path(folder)
         finished = load_run(place)
-        if finished is not None:
+        if finished is not None and (kept := _ended(finished, watch)) is not None:
             claim_folder(place, plan)
-            return finished
+            return kept
         _refuse(plan)
         try:
             import torch
@@ -79,6 +82,7 @@ class AccelerateEngine:
                 observer=observer,
                 checkpoint_seconds=self._checkpoint_seconds,
                 report_to=self._report_to,
+                watch=watch,
             )
             try:
                 return _run(shop, environment())
@@ -128,7 +132,11 @@ def _run(shop: Workshop, environment: Any) -> Run:
     base_checkpoint = base.checkpoint if base is not None else _starting_point(shop, plan.stages[0])
     for seed in plan.seeds:
         earlier: dict[str, StageRun] = {}
+        unmade: set[str] = set()
         for stage in plan.stages:
+            if any(name in unmade for name in (stage.parent, *_makers(stage, plan))):
+                unmade.add(stage.name)  # what it starts from was not finished
+                continue
             previous = _previous(stage, plan, earlier)
             start = previous.checkpoint if previous is not None else base_checkpoint
             if previous is None and plan.scale is Scale.FULL:
@@ -141,8 +149,11 @@ def _run(shop: Workshop, environment: Any) -> Run:
                 label=stage.name if len(plan.seeds) == 1 else f"{stage.name}, seed {seed}",
                 base=shop.folder / start,
                 base_name=start if base is not None or previous is not None else stage.base,
+                done=tuple(stages),
             )
             earlier[stage.name] = done
+            if done.stopped is not None:
+                unmade.add(stage.name)
             stages.append(done)
     run = Run(
         id=f"{plan.scale.value}-{plan_hash(plan)[:12]}",
@@ -159,6 +170,29 @@ def _run(shop: Workshop, environment: Any) -> Run:
         save_run(shop.folder, run)
     shop.accelerator.wait_for_everyone()
     return run
+
+
+def _ended(finished: Run, watch: Watch | None) -> Run | None:
+    """A kept run as this call would leave it, or None where it has to go on: it was ended early, and this call's watch
+    (none, or one of other claims) would not have ended it there."""
+    stages: list[StageRun] = []
+    for stage in finished.stages:
+        if stage.stopped is not None:
+            total = stage.stopped.total_steps
+            stop = watch.stop(tuple(stages), stage, total) if watch is not None else None
+            if stop is None:
+                return None
+            pace = stage.stopped.step_seconds
+            stage = dataclasses.replace(stage, stopped=dataclasses.replace(stop, step_seconds=pace))
+        stages.append(stage)
+    return dataclasses.replace(finished, stages=tuple(stages))
+
+
+def _makers(stage: StagePlan, plan: Plan) -> tuple[str, ...]:
+    """Stages of the run that make what this one names as its start."""
+    if plan.start is Start.PUBLISHED:
+        return ()
+    return tuple(s.name for s in plan.stages if s.produces == stage.base and s.name != stage.name)
 
 
 def _previous(stage: StagePlan, plan: Plan, earlier: dict[str, StageRun]) -> StageRun | None:

@@ -15,7 +15,7 @@ import torch
 
 from repro.errors import RunError
 from repro.plan import Hyperparameters
-from repro.run import Step
+from repro.run import Step, Stop
 from repro.semantics import Semantics
 from repro.train.batch import chunks
 from repro.train.checkpoint import Checkpoints
@@ -44,6 +44,10 @@ class Job:
     """The least time between two checkpoints."""
     track: Callable[[Step, float], None] | None = None
     """Told of every step and its wall time in seconds, in the main process only."""
+    watch: Callable[[tuple[Step, ...]], Stop | None] | None = None
+    """Asked in the main process whether to end the stage with the steps so far."""
+    watch_points: frozenset[int] = frozenset()
+    """The steps after which it is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Trained:
 
     steps: tuple[Step, ...]
     seconds: float
+    stopped: Stop | None = None
+    """Set where the stage was ended early: a checkpoint of that very step is there."""
 
 
 def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Reporter) -> Trained:
@@ -74,8 +80,10 @@ def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Repo
     reporter.begin(steps)
     for why in checkpoints.refused:
         reporter(done, warning=f"a checkpoint is not used ({why}): training goes on from step {done}")
+    # What was asked may have been answered before a kill: the answer depends on the steps alone.
+    stop = _asked(job, done, steps, accelerator) if any(p <= done for p in job.watch_points) else None
     try:
-        for number in range(done + 1, job.order.steps + 1):
+        for number in range(done + 1, job.order.steps + 1 if stop is None else 0):
             started = time.perf_counter()
             step = _step(job, number, model, optimizer, accelerator)
             seconds = time.perf_counter() - started
@@ -86,15 +94,32 @@ def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Repo
             reporter.step(step, seconds)
             if not diverged and (diverged := divergence(step, job.objective, vocabulary)):
                 reporter(number, warning=diverged)
-            if number < job.order.steps and checkpoints.due(number):
+            stop = _asked(job, number, steps, accelerator) if number in job.watch_points else None
+            if number < job.order.steps and (stop is not None or checkpoints.due(number)):
                 if log:
                     log.sync()
                 spent = before + time.monotonic() - began
                 checkpoints.save(number, model, optimizer, spent, log.hash() if log else "")
+            if stop is not None:
+                break
     finally:
         if log:
             log.close()
-    return Trained(steps=tuple(steps), seconds=before + time.monotonic() - began)
+    if stop is not None:
+        reporter(stop.step, warning=f"ended at step {stop.step:,} of {stop.total_steps:,}: {stop.why}")
+    return Trained(steps=tuple(steps), seconds=before + time.monotonic() - began, stopped=stop)
+
+
+def _asked(job: Job, number: int, steps: list[Step], accelerator: Any) -> Stop | None:
+    """What the watch says after a step before the last, the same in every process."""
+    if job.watch is None or number >= job.order.steps:
+        return None
+    answer: list[Stop | None] = [job.watch(tuple(steps)) if accelerator.is_main_process else None]
+    if accelerator.num_processes > 1:
+        from accelerate.utils import broadcast_object_list
+
+        broadcast_object_list(answer)
+    return answer[0]
 
 
 def divergence(step: Step, objective: Objective, vocabulary: int) -> str:

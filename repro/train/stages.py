@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from repro.errors import RunError
 from repro.files import write_whole
 from repro.plan import Hyperparameters, Plan, StagePlan
-from repro.run import Assets, StageRun
+from repro.run import Assets, StageRun, Step, Stop, Watch
 from repro.task import Observer, Progress, Scale
 from repro.train.checkpoint import Checkpoints
 from repro.train.dpo import DpoObjective
@@ -60,16 +61,28 @@ class Workshop:
     checkpoint_seconds: float
     report_to: tuple[str, ...] = ()
     """Trackers that are told of every step."""
+    watch: Watch | None = None
+    """Asked on the way whether more of a stage is needed."""
 
 
-def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: Path, base_name: str) -> StageRun:
-    """Train one stage for one seed, or take it up where it was left.
+def run_stage(
+    shop: Workshop,
+    stage: StagePlan,
+    *,
+    seed: int,
+    label: str,
+    base: Path,
+    base_name: str,
+    done: tuple[StageRun, ...] = (),
+) -> StageRun:
+    """Train one stage for one seed, or take it up where it was left; to its end, or until the watch has enough.
 
     Args:
         seed: the run's seed, which names the folder; `stage.hyperparameters.seed` is what trains.
         label: the task's name for progress.
         base: folder of the starting weights.
         base_name: the same as the record has it.
+        done: what the run has trained so far, for the watch.
 
     Raises:
         PrerequisiteError: weights, tokenizer or data are missing.
@@ -134,24 +147,34 @@ def run_stage(shop: Workshop, stage: StagePlan, *, seed: int, label: str, base: 
     reporter = Reporter(observer_of(shop), label, order.steps, stage=stage.name)
     with tracking(shop.report_to, folder=shop.folder, stage=stage, run=f"{stage.name}-seed-{seed}") as track:
         seconds = shop.checkpoint_seconds
-        job = Job(label, objective, order, hyperparameters, semantics, rate, budget, folder, seconds, track)
+        sofar = StageRun(stage.name, stage.method, seed, base_name, "", (), tokens.sampled, tokens.used, 0.0)
+        asked = _watched(shop, sofar, done, order.steps)
+        job = Job(label, objective, order, hyperparameters, semantics, rate, budget, folder, seconds, track, *asked)
         trained = train(job, scorer, optimizer, accelerator, reporter)
     if accelerator.is_main_process:
         write_table(folder, trained.steps)
+    run = replace(sofar, steps=trained.steps, seconds=prepared + trained.seconds, resumed=attempts - 1)
+    if trained.stopped is not None:  # no final model, and its checkpoint stays: a later run goes on from there
+        accelerator.free_memory()
+        accelerator.wait_for_everyone()
+        pace = trained.seconds / max(1, trained.stopped.step)
+        return replace(run, stopped=replace(trained.stopped, step_seconds=pace))
     save_trained(shop, scorer, tokenizer, folder / "model")
-    run = StageRun(
-        name=stage.name,
-        method=stage.method,
-        seed=seed,
-        base=base_name,
-        checkpoint=str((folder / "model").relative_to(shop.folder)),
-        steps=trained.steps,
-        rows_sampled=tokens.sampled,
-        rows_used=tokens.used,
-        seconds=prepared + trained.seconds,
-        resumed=attempts - 1,
-    )
-    return finish(shop, run, folder)
+    return finish(shop, replace(run, checkpoint=str((folder / "model").relative_to(shop.folder))), folder)
+
+
+def _watched(
+    shop: Workshop, sofar: StageRun, done: tuple[StageRun, ...], total_steps: int
+) -> tuple[Callable[[tuple[Step, ...]], Stop | None] | None, frozenset[int]]:
+    """The watch as the loop asks it, and when."""
+    watch = shop.watch
+    if watch is None:
+        return None, frozenset()
+
+    def asked(steps: tuple[Step, ...]) -> Stop | None:
+        return watch.stop(done, replace(sofar, steps=steps), total_steps)
+
+    return asked, watch.points(sofar.name, total_steps)
 
 
 def save_trained(shop: Workshop, scorer: Any, tokenizer: Any, folder: Path) -> None:

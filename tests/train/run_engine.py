@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import pydantic
+from ends import Ends
 
 from repro.plan import Plan
 from repro.run import NO_ASSETS
@@ -21,4 +22,6 @@ def told(event: Progress) -> None:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     plan = pydantic.TypeAdapter(Plan).validate_json(Path(sys.argv[1]).read_bytes())
-    AccelerateEngine(checkpoint_seconds=float(sys.argv[3])).run(plan, NO_ASSETS, sys.argv[2], told)
+    # a stage and a step after which it is ended
+    watch = Ends(sys.argv[4], int(sys.argv[5])) if len(sys.argv) > 5 else None
+    AccelerateEngine(checkpoint_seconds=float(sys.argv[3])).run(plan, NO_ASSETS, sys.argv[2], told, watch)

@@ -188,7 +188,7 @@ def plan(
     from repro import pipeline
     from repro.render import sensitivity_view, terminal
 
-    screen.only(format, "text", "json", "yaml", "md")
+    screen.only(format, "text", "json", "yaml", *(() if sensitivity else ("md",)))
     options = screen.options(locals())
     audited, the_plan = pipeline.plan(card, options, dry_run=dry_run)
     screen.warn(audited.spec)
@@ -203,7 +203,7 @@ def plan(
     elif format is Formats.md:
         from repro.render.plan_markdown import plan_markdown
 
-        screen.emit(plan_markdown(the_plan, audited.spec, studied), output)
+        screen.emit(plan_markdown(the_plan, audited.spec), output)
     elif studied is None:
         screen.emit(terminal.plan_view(the_plan), output)
     else:

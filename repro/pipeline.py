@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from repro import __version__
 from repro.card import Card
-from repro.errors import ReproError, UsageError
+from repro.errors import ReproError
 from repro.evidence import Source
 from repro.files import Scores, checked_card_bytes, read_card_bytes, score_files
 from repro.finding import Finding
@@ -128,23 +128,16 @@ def plan(path: str, options: Options, *, dry_run: bool = False) -> tuple[Audited
         PrerequisiteError: a dry run without torch and transformers, or of a model that they cannot build.
         UsageError: a rate below zero, or one that is no number.
     """
-    if options.rate is not None and not 0 <= options.rate < float("inf"):
-        raise UsageError(f"--rate {options.rate}: money per device-hour, such as --rate 2.5")
+    from repro import quote
+
+    quote.check_rate(options.rate)
     audited = audit(path, options)
     the_plan = resolve_plan(audited, options)
     if dry_run:
         from repro import measure
 
         the_plan = measure.dry_run(the_plan)
-    if options.scale is not Scale.FULL:
-        return audited, the_plan
-    from repro.compare.deciding import needs_of
-    from repro.evaluate.catalogue import task_names
-    from repro.resolve.pricing import Asked, priced
-
-    needs = needs_of(audited.spec, audited.evidence, the_plan, task_names())
-    asked = Asked(options.assume, options.seed, options.num_seeds)
-    return audited, priced(the_plan, audited.spec, needs, asked, options.rate)
+    return audited, quote.quoted(audited, the_plan, options)
 
 
 def resolve_plan(audited: Audited, options: Options) -> Plan:

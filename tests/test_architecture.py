@@ -31,7 +31,7 @@ NOUNS = (
     ("checked",),
 )
 EDGES = (
-    "shelf", "options", "runs", "measure", "pipeline", "whatif", "refresh",
+    "shelf", "options", "runs", "quote", "measure", "pipeline", "whatif", "refresh",
     "edits", "diff", "mend", "config", "inputs", "fixing", "checking",
     "row", "row_tables", "rows", "crew", "sweep_card", "sweep_tables", "sweep_summary", "sweep_markdown", "sweep",
     "panel", "progress", "warm", "screen", "fix_view", "check_screen",
@@ -41,6 +41,7 @@ EDGES = (
 
 ABOVE_VERBS = (
     "runs",
+    "quote",
     "measure",
     "pipeline",
     "whatif",

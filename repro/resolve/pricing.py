@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from repro.memory import Fit
 from repro.need import RUNS, By, Need
 from repro.plan import Feasibility, Plan, StagePlan
 from repro.price import Part, Price, PricedRun, Prices
@@ -19,7 +20,8 @@ from repro.task import Start
 MEMORY_GB = {"A100": 80.0, "H100": 80.0, "H200": 141.0}
 """Memory of one device (NVIDIA's data sheets; the A100 of 80 GB)."""
 USABLE = 0.9
-"""Share of a device's memory that the training state may take; the rest is for activations and buffers."""
+"""Share of a device's memory that the training state may take where the model's shape, and so what its activations
+take, is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +182,19 @@ def _stems(plan: Plan, name: str, other: str) -> bool:
 
 
 def _devices(plan: Plan, names: Sequence[str]) -> tuple[str, int | None, str]:
-    """(device, the fewest that hold the training state, the formula)."""
+    """(device, the fewest that hold what training takes, the formula)."""
     stages = [s for s in plan.stages if s.name in names]
     device = device_of(stages[-1]) if stages else "A100"
-    held = [f.training_memory_gb for f in plan.feasibility if f.stage in names]
-    known = [gb for gb in held if gb is not None]
-    if not known or len(known) < len(held):
+    costs = [f for f in plan.feasibility if f.stage in names]
+    fits = [_fit(f, device) for f in costs]
+    whole = [fit for fit in fits if fit is not None and fit.devices is not None]
+    if whole and len(whole) == len(fits):
+        most = max(whole, key=lambda fit: fit.devices or 0)
+        held = f", each of which then holds {most.device_gb:.3g} GB, activations included" if most.device_gb else ""
+        return device, most.devices, f"{most.devices} x {most.card} are the fewest that hold it{held}"
+    held_gb = [f.training_memory_gb for f in costs]
+    known = [gb for gb in held_gb if gb is not None]
+    if not known or len(known) < len(held_gb):
         return device, None, "the model's size is not known, so neither is the memory"
     room = MEMORY_GB[device]
     count = max(1, math.ceil(max(known) / (room * USABLE)))
@@ -194,6 +203,11 @@ def _devices(plan: Plan, names: Sequence[str]) -> tuple[str, int | None, str]:
         f"= {count}; the rest of the memory is for activations"
     )
     return device, count, how
+
+
+def _fit(cost: Feasibility, device: str) -> Fit | None:
+    """How many cards of the device's largest kind a stage takes."""
+    return max((f for f in cost.fits if f.card.startswith(device)), key=lambda f: f.card_gb, default=None)
 
 
 def _sum(parts: Sequence[Part]) -> float | None:

@@ -66,9 +66,10 @@ def test_each_figure_follows_from_its_formula() -> None:
     assert run.device_hours == pytest.approx(hours)
     assert run.hours == pytest.approx(hours / 2)
     assert run.money == pytest.approx(2.5 * hours)
-    assert -(-cost.training_memory_gb // (MEMORY_GB["A100"] * USABLE)) == 2
+    fit = next(f for f in cost.fits if f.card == "A100 80 GB")
+    assert (run.devices, fit.devices) == (2, 2)
     text = " ".join(run_rows(plan.prices)[0].hows)
-    for word in ("reference", "272 / 844 steps", "128.5 GB", "80 GB of one A100 x 0.9", "x 2.5 a device-hour"):
+    for word in ("reference", "272 / 844 steps", "2 x A100 80 GB", "activations included", "x 2.5 a device-hour"):
         assert word in text
 
 
@@ -126,7 +127,9 @@ def test_a_stage_that_stems_from_none_is_priced_once(tmp_path: Path) -> None:
 
 def test_a_size_that_nobody_knows_gives_no_figure() -> None:
     plan = planned()
-    unknown = tuple(dataclasses.replace(f, device_hours=None, training_memory_gb=None) for f in plan.feasibility)
+    unknown = tuple(
+        dataclasses.replace(f, device_hours=None, training_memory_gb=None, fits=()) for f in plan.feasibility
+    )
     assert plan.prices is not None
     _, _, spec = pipeline.read(CARD)
     needs = [p.need for p in plan.prices.claims]
@@ -134,6 +137,21 @@ def test_a_size_that_nobody_knows_gives_no_figure() -> None:
     assert again is not None
     assert {(r.device_hours, r.devices, r.money) for r in again.runs} == {(None, None, None)}
     assert "not known" in summary(again)
+
+
+def test_without_a_shape_the_devices_follow_from_the_training_state() -> None:
+    plan = planned()
+    flat = tuple(dataclasses.replace(f, fits=()) for f in plan.feasibility)
+    assert plan.prices is not None
+    _, _, spec = pipeline.read(CARD)
+    needs = [p.need for p in plan.prices.claims]
+    again = priced(dataclasses.replace(plan, feasibility=flat), spec, needs, Asked({}, None, None), None).prices
+    assert again is not None
+    memory = plan.feasibility[1].training_memory_gb
+    assert memory is not None
+    assert -(-memory // (MEMORY_GB["A100"] * USABLE)) == again.runs[0].devices == 2
+    assert "128.5 GB" in again.runs[0].devices_how
+    assert "80 GB of one A100 x 0.9" in again.runs[0].devices_how
 
 
 def test_a_proxy_plan_has_no_price_for_what_it_cannot_decide() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
-import os
 import resource
 import shutil
 import signal
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from disks import small_disk
 
 from repro.comparison import Verdict
 from repro.report import Report, from_json, json_schema
@@ -112,28 +111,6 @@ def lines(path: Path) -> int:
 
 def whole_looking(reports: Path) -> list[Path]:
     return [p for p in reports.rglob("*") if p.name in {"report.json", "run.json", "report.html"}]
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Callable[[str], bool]]:
-    """A disk of its own at `folder` where this user may mount one; gives a function that sets its size."""
-    folder.mkdir()
-    mounted = False
-    if sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mount"):
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(folder)], capture_output=True)
-        mounted = done.returncode == 0
-
-    def resize(size: str) -> bool:
-        if not mounted:
-            return False
-        done = subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], capture_output=True)
-        return done.returncode == 0
-
-    try:
-        yield resize
-    finally:
-        if mounted:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @dataclass(frozen=True)

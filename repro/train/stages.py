@@ -40,6 +40,7 @@ from repro.train.order import Order
 from repro.train.progress import Reporter
 from repro.train.record import load_stage, save_stage
 from repro.train.reference import SAVE_EVERY_SECONDS, reference_log_probs
+from repro.train.room import require_room
 from repro.train.schedule import learning_rate, ticks
 from repro.train.sft import SftObjective
 from repro.train.tokens import Tokens, stage_tokens
@@ -100,6 +101,7 @@ def run_stage(
     tokenizer = load_tokenizer(base)
     tulu = set_template(tokenizer, hyperparameters.chat_template)
     master, autocast = _precision(shop, stage)
+    require_room(stage, base, plan=shop.plan, folder=shop.folder, accelerator=accelerator)
     model = load_model(base, master)
     if semantics.pad_token_rule == "added":
         add_pad_token(model, tokenizer)

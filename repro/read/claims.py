@@ -110,9 +110,11 @@ def _scores(ledger: Ledger, gathered: Gathered, assignment: Assignment) -> None:
     for result in gathered.results:
         task, metric = fold(result.task).replace(" ", "_"), fold(result.metric).replace(" ", "_")
         key = (task, metric, result.number.value if result.number else result.printed, result.stage)
-        if not task or key in seen:
+        # Two tables may give the same figure for two conditions; a list or the front matter repeats what a table says.
+        again = (*key[:3], f"{result.stage}:{result.span.line}") if result.cell else key
+        if not task or again in seen:
             continue
-        seen.add(key)
+        seen.update((key, again))
         stage = assignment.hints.get(result.stage, result.stage)
         own_stage = f"{stage}." if stage and stage != assignment.default else ""
         cell = result.cell if result.cell and result.cell.end > result.cell.start else None

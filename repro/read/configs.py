@@ -28,7 +28,11 @@ _TRAININGS = frozenset(
 )
 """Headings under which a command is the one that trained the model."""
 _CONSTANT = re.compile(r"(?P<label>[A-Z][A-Z0-9_]{1,40}) = (?P<value>[\d.]+(?:e-?\d+)?)\s*(?:#.*)?$")
-_USED = re.compile(r"(?i)\bwas used (?:to|for) (?:pre-?|fine-?)?(?:train|tun)\w*")
+_USED = re.compile(
+    r"(?i)\bwas used (?:to|for) (?:pre-?|fine-?)?(?:train|tun)\w*|\bsettings? (?:was|were) used (?:in|for|during) train"
+)
+_READERS = re.compile(r"(?i)\bpath[_/-]?to\b|^(?:your|my)[_/-]|^<|^\$|/your[_/-]|^(?:\./)?(?:output|checkpoint)")
+"""A model that a command is to start from and that its reader must name: the command trained no model yet."""
 _REPOSITORY = re.compile(r"[\w-]+(?:/[\w.-]+)?")
 _CALLS = re.compile(
     r"\b(?:Seq2Seq)?(?:TrainingArguments|(?:SFT|DPO|ORPO|KTO|CPO|GRPO|PPO|Reward)(?:Config|Trainer)|LoraConfig|"
@@ -54,6 +58,7 @@ _OTHERS = frozenset(_OTHER_WORDS.split())
 _OF_A_FILE = frozenset(("save_strategy", "save_total_limit"))
 """Settings that a recipe states; on a command line they are of the one run."""
 """Settings of a recipe that no term is for and that change what is trained or how fast."""
+_PLAIN = re.compile(r"[A-Za-z]\w{1,40}")
 _DATA = frozenset(("dataset", "dataset_name", "train_dataset", "dataset_mixer"))
 Pair = tuple[int, str, str]
 
@@ -100,6 +105,8 @@ def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
         flags = _FLAG.findall(bare) if "--" in bare else []
         if "--" in bare:
             pairs.extend((first + offset, label, f"--{label}") for label in _SWITCH.findall(bare))
+            if "--adafactor" in bare:
+                pairs.append((first + offset, "optimizer", "adafactor"))
         if flags:
             pairs.extend(
                 (first + offset, label, value.strip("\"'")) for label, value in flags if label not in _OF_A_FILE
@@ -109,8 +116,15 @@ def _settings(doc: Document, index: int, block: Block) -> list[Statement]:
         elif not bare.lstrip().startswith(("#", "//", "{", "-")) and (match := _SETTING.match(bare)):
             value = re.sub(r"\s+#.*$", "", match["value"]).strip("\"',")
             pairs.append((first + offset, match["label"].strip("\"'"), value))
+    if any(label == "model_name_or_path" and _of_readers(doc, value) for _, label, value in pairs):
+        return []
     made = _statements(doc, index, pairs)
     return [*made, *_flagged(doc, index, pairs)] if made else []
+
+
+def _of_readers(doc: Document, start: str) -> bool:
+    """Whether a command that starts from this model trains another: one of those who use this one."""
+    return _READERS.search(start) is not None or (REPO_ID.fullmatch(start) is not None and doc.is_own_name(start))
 
 
 def _flagged(doc: Document, index: int, pairs: list[Pair]) -> Iterator[Statement]:
@@ -151,9 +165,10 @@ def _statements(doc: Document, index: int, pairs: list[Pair]) -> list[Statement]
     hint = doc.stage_hint(index) or stage_in(methods)
     source = doc.blocks[index].span.source
     found: list[Statement] = []
+    whole = _is_whole(doc, index, len(pairs))
     for line, label, value, known in terms:
         span = Span(source, line, line)
-        if label in _OTHERS and value:
+        if (label in _OTHERS or (whole and known is None and _PLAIN.fullmatch(label))) and value:
             said, why = kept(value), "not a term this reader knows"
             if said is not None and value[0] not in "${" and known is None:
                 figure = number(value)
@@ -177,6 +192,14 @@ def _statements(doc: Document, index: int, pairs: list[Pair]) -> list[Statement]
             for p in read
         )  # fmt: skip
     return found
+
+
+def _is_whole(doc: Document, index: int, pairs: int) -> bool:
+    """Whether a block under the heading "Hyperparameters" holds nothing but settings, a line each."""
+    block = doc.blocks[index]
+    if block.language or "yperparameter" not in " ".join(doc.path(block)[:1]):
+        return False
+    return pairs == sum(1 for line in block.text.split("\n") if line.strip())
 
 
 def _recipe(doc: Document, index: int, read: list[Entry], first: int) -> Iterator[Statement]:

@@ -16,6 +16,7 @@ from repro.read.pipeline_diagram import read_pipelines
 from repro.read.prose import read_prose, without_loose
 from repro.read.scores import read_scores
 from repro.read.sentence_fit import read_sentence_fit
+from repro.read.setting_lines import read_setting_lines
 from repro.read.stage_data import read_named_base, read_trainer_data
 from repro.read.statement import Gathered
 from repro.read.tables import read_parameter_tables
@@ -29,6 +30,7 @@ COMMON: tuple[Extractor, ...] = (
     read_parameter_tables,
     read_pipelines,
     read_lists,
+    read_setting_lines,
     read_settings,
     read_sentence_fit,
     read_features,

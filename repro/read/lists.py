@@ -7,6 +7,7 @@ import re
 from repro.card import Block, BlockKind, Cell, Span
 from repro.read.document import Document
 from repro.read.names import TELLING, TRAINING, term
+from repro.read.setting_lines import settings_in
 from repro.read.stage_data import introduced_data
 from repro.read.statement import Gathered, Statement
 from repro.read.tables import statements
@@ -23,6 +24,8 @@ _IDENTITY = frozenset(_IDENTITY_WORDS.split())
 _ACHIEVED = re.compile(
     r"(?i)\bachieves? the following results\b|\bresults? on (?:the )?(?:evaluation|validation|test) set\b"
 )
+_BOLD = re.compile(r"\s{0,3}(?P<mark>\*\*|__)(?P<label>[^*_]{2,40}?)(?P=mark)")
+_RUN_IN = frozenset(("base_model", "dataset", "method"))
 _Item = tuple[int, str, str, str, int]
 """Place among the blocks, label, value, standard term (or empty), line (0: anywhere in the block)."""
 
@@ -31,6 +34,7 @@ def read_lists(doc: Document) -> Gathered:
     """Statements of lists whose items are "label: value"."""
     found: list[Statement] = []
     group: list[_Item] = []
+    headed: list[_Item] = []
     before = -2
     blocks = doc.blocks
     item, paragraph = BlockKind.LIST_ITEM, BlockKind.PARAGRAPH
@@ -38,19 +42,44 @@ def read_lists(doc: Document) -> Gathered:
         kind = block.kind
         if kind is paragraph and block.span.end_line > block.span.line + 1 and len(block.text) < 6000:
             found.extend(_group(doc, _lines(doc, index)))
-        if kind is not item or _versions(block):
+        if kind is BlockKind.HEADING and ":" in block.text and (pair := _pair(block.text)):
+            known = term(pair[0])
+            if known is not None and known[0] in TELLING and number(pair[1]) is not None:
+                headed.append((index, *pair, known[0], 0))
+        run_in = _run_in(doc, block) if kind is paragraph else None
+        if (kind is not item and run_in is None) or _versions(block):
             continue
         if index != before + 1 or blocks[before].heading_path != block.heading_path:
             found.extend(_group(doc, group))
             group = []
         before = index
-        pair = _pair(block.text)
+        pair = run_in or _pair(block.text)
+        if pair is not None and ("," in pair[1] or ";" in pair[1]) and len(settings_in(block.text)) > 1:
+            continue  # several settings on one line are read by themselves
         if pair is not None:
             known = term(pair[0])
             if known is not None or len(group) < 400:
                 group.append((index, pair[0], pair[1], known[0] if known else "", 0))
     found.extend(_group(doc, group))
+    for one in headed:  # each stands under no other heading, so it is asked for by itself
+        found.extend(
+            s._replace(cell=None, medium="list", group=headed[0][0])
+            for s in statements(doc, one[3], one[1], _as_cell(doc, blocks[one[0]], one[2], 0), "", "list")
+        )
     return Gathered(statements=tuple(found))
+
+
+def _run_in(doc: Document, block: Block) -> tuple[str, str] | None:
+    """Label and value of a short paragraph that begins with a term in bold: "**Base Model** name", "**Data:** name"."""
+    if len(block.text) > 300 or block.span.end_line > block.span.line + 1:
+        return None
+    match = _BOLD.match(doc.lines[block.span.line - 1][:120])
+    known = term(match["label"]) if match is not None else None
+    if match is None or known is None or known[0] not in _RUN_IN:
+        return None
+    label = match["label"].strip(" :")
+    value = block.text.removeprefix(label).lstrip(" :\n") if block.text.startswith(label) else ""
+    return (label, value) if value and "\n" not in value.strip() else None
 
 
 def _lines(doc: Document, index: int) -> list[_Item]:

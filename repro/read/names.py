@@ -23,7 +23,7 @@ _SPELLINGS: dict[str, str] = {
     "device batch size|instantaneous batch size per device|per device training batch size|microbatch|"
     "batch size device|batch size gpu|per gpu train batch size|local batch size|train batch size per device|"
     "train micro batch size per gpu|device train microbatch size|per device batch",
-    "batch_size": "batch size|batch|training batch size|batchsize|train batch",
+    "batch_size": "batch size|batch|bs|training batch size|batchsize|train batch",
     "gradient_accumulation_steps": "gradient accumulation steps|gradient accumulation|grad accumulation|grad accum|"
     "grad accumulation steps|accumulation steps|gradient acc steps|grad acc steps|grad acc|gradient acc|"
     "gradient accumulations|accumulate grad batches|ga steps|grad accum steps|accumulation|"
@@ -40,7 +40,7 @@ _SPELLINGS: dict[str, str] = {
     "total_steps": "total optimizer steps|optimizer steps|total optimization steps|total steps|train steps|steps|"
     "total training steps|number of steps|num steps|optimization steps|number of optimizer steps|steps trained|"
     "number of training steps|num training steps|total train steps|optimiser steps|gradient steps|update steps|"
-    "total optimiser steps|final step|global step",
+    "total optimiser steps|final step|global step|num train steps",
     "lr_scheduler_type": "lr scheduler type|lr schedule|lr scheduler|scheduler|learning rate schedule|"
     "learning rate scheduling strategy|"
     "learning rate scheduler|scheduler type|lr schedule type|learning rate scheduler type|schedule|"

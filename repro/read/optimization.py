@@ -20,7 +20,7 @@ def scheduler(printed: str) -> str:
         "constant warmup": "constant_with_warmup", "polynomial": "polynomial", "inverse sqrt": "inverse_sqrt",
         "cosine restarts": "cosine_with_restarts", "none": "constant",
         "warmuplinear": "linear", "warmupcosine": "cosine", "warmupconstant": "constant_with_warmup",
-        "constantlr": "constant",
+        "constantlr": "constant", "linearwarmup": "linear",
     }  # fmt: skip
     return names.get(plain, folded.replace(" ", "_"))
 

@@ -20,7 +20,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n+(?![a-z0-9(,])|(?<=[。；！
 _PLAIN_SENTENCE = re.compile(r"\s(?<=[.!?]\s)\s*(?=[A-Z])")
 """The same in a text of one line without the marks of other scripts: it begins with what is rare."""
 _TRAINED = re.compile(
-    r"(?i)\b(?:train(?:ed|ing)?|fine-?tun(?:ed|ing)|aligned|optimi[sz]ed|tuned|hyper-?parameters?|used)\b"
+    r"(?i)\b(?:(?:pre-?)?train(?:ed|ing)?|fine-?tun(?:ed|ing)|aligned|optimi[sz]ed|tuned|hyper-?parameters?|used)\b"
 )
 _OTHERS = re.compile(
     r"(?i)\b(?:pre-?train(?!ed (?:weights|checkpoint))\w*|original(?:ly)?|"
@@ -30,6 +30,11 @@ _OTHERS = re.compile(
     r"benchmark\w*|other models?|teacher|previous|earlier|future|merg(?:e|ed|es|ing)|"
     r"plan(?:ned)?|will be|tried|experiment\w*)\b"
 )
+_OWN_PRETRAINING = re.compile(
+    r"(?i)\bfurther pre-?trained\b|\b(?:this|our) (?:[\w-]+ ){0,3}?model (?:is|was|has been) (?:[\w-]+ )?pre-?trained\b"
+    r"|\bwe (?:further )?pre-?train(?:ed)?\b|\bcontinu\w+ pre-?train(?:ed|ing)\b"
+)
+"""A pretraining that is surely not another model's."""
 _LINK = re.compile(r"\[([^\[\]]*)\]\(\s*<?([^()\s>]+)")
 _OWN = re.compile(r"\b(?:[Tt]h(?:e|is) model|[Ii]t) was (?:then )?(?:fine-?tuned|trained) for \d")
 _SHARE = re.compile(
@@ -53,6 +58,7 @@ _BASE = re.compile(
     r"(?i)\b(?:fine[- ]?tuned?|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned|initiali[sz]ed)\s+"
     r"(?:\w+\s+){0,3}?(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+"
     r"(?:the\s+)?(?:base\s+model\s+|pre-?trained\s+)?$"
+    r"|\bwe use[d]? (?:the|an?) pre-?trained\s+$|\bis an extension of\s+(?:the\s+)?$"
     r"|\boriginally (?:the|a) pre-?trained\s+$|\bthis model is based on\s+(?:the\s+)?$"
     r"|\bmodel buil[dt] (?:with|upon|on)\s+(?:the\s+)?$"
 )
@@ -232,7 +238,8 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Liv
     if not terms or "|" in sentence or (doc.elsewhere(index) and not _OWN.search(sentence)):
         return
     # Under a heading of its own, pretraining is no other model's.
-    if _OTHERS.search(re.sub(r"\bpre-?training\b", "", sentence) if stage == "pretraining" else sentence):
+    told = re.sub(r"\bpre-?training\b", "", sentence) if stage == "pretraining" else sentence
+    if _OTHERS.search(_OWN_PRETRAINING.sub(" ", told)):
         return
     if not ("epochs taking" in lowered or _TRAINED.search(sentence) or doc.about_training(index)):
         return

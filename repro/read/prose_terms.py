@@ -16,7 +16,8 @@ _STRICT: dict[str, str] = {
     "effective_batch_size": rf"\b(?:effective|global|total)\s+(?:train(?:ing)?\s+)?batch size{_IS}"
     r"(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
     "warmup_ratio": rf"\bwarm-?up ratio{_IS}(\d*\.?\d+\s?%?)",
-    "max_seq_length": rf"\b(?:max(?:imum)?\.?\s+)?(?:sequence|seq)\s+length{_IS}(\d[\d,]*)(?![\d,]*\s*[kK]|[\d,]*\.\d)",
+    "max_seq_length": rf"\b(?:max(?:imum)?\.?\s+)?(?:sequence|seq)\s+length"
+    rf"(?:\s+was\s+limited\s+to\s+|{_IS})(\d[\d,]*)(?![\d,]*\s*[kK]|[\d,]*\.\d)",
     "beta": r"\b(?:beta|β)\s*(?:of|=|:|is|was|set to)\s*(\d*\.?\d+)",
     "weight_decay": rf"\bweight decay{_IS}{_NUMERAL}",
     "seed": rf"\b(?:random\s+)?seed{_IS}(\d{{1,9}})(?!\d|\.\d)",
@@ -30,11 +31,13 @@ _LOOSE: dict[str, str] = {
     "effective_batch_tokens": r"(\d[\d,.]*\s?[KM]?)\s+tokens per batch\b",
     "adam_betas": r"\bbetas\s*(?:=|of)?\s*[\[(]\s*(0?\.\d+\s*,\s*0?\.\d+)\s*[\])]",
     "warmup": r"(\d+(?:\.\d+)?\s?%|\d[\d,]*\s+steps)\s+(?:of\s+)?(?:the\s+steps\s+)?(?:for\s+)?(?:linear\s+)?warm-?up"
-    r"|\bwarm-?up\s+(?:of|over|for)\s+(?:the first\s+)?(\d+(?:\.\d+)?\s?%|\d[\d,]*\s?[kK]?\s+steps)",
+    r"|\bwarm-?up\s+(?:of|over|for)\s+(?:the first\s+)?(\d+(?:\.\d+)?\s?%|\d[\d,]*\s?[kK]?\s+steps)"
+    r"|\bwarm[- ]?up\s+of\s+(\d[\d,]*)(?![\d,]*\s*(?:%|steps|epochs?|k\b)|\.\d)",
     "warmup_steps": r"\b(\d[\d,]*)\s+(?:linear\s+)?warm-?up\s+steps",
     "lr_scheduler_type": r"\b(cosine|linear|constant|polynomial|inverse square root)\s+(?:learning[- ]rate\s+|lr\s+)?"
     r"(?:decay|schedul\w+|annealing)",
-    "total_steps": r"\b(?:train|tun)(?:ed|ing)\b[^.;]{0,80}?\bfor\s+(?:a total of\s+)?(\d[\d,.]*\s?[kKM]?)\s+"
+    "total_steps": r"\b(?:pre-?|fine-?)?(?:train|tun)(?:ed|ing)?\b[^.;]{0,80}?\b(?:for|during)\s+(?:a total of\s+)?"
+    r"(\d[\d,.]*\s?[kKM]?)\s+"
     r"(?:training\s+|optimi[sz]er\s+|gradient\s+)?(?:steps|updates)\b"
     r"|(?<!full model was )\btrained\b[^.;]{0,80}?\bfor\s+((?:one|two|three|four|five) million)\s+steps\b"
     r"|\btrained\s+(\d[\d,.]*\s?[kKM]?)\s+steps|\bfor\s+(\d[\d,]*)\s+steps in total\b",

@@ -27,13 +27,14 @@ ABOUT = re.compile(
 )
 _DICTIONARY = re.compile(r"['\"]([A-Za-z][\w@ -]{0,40})['\"]\s*:\s*(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)(?=\s*[,}])")
 _ITEM = re.compile(r"^(?P<label>[^:：=\n]{1,70}?)\s*(?::|：|=|\s[–—-]\s)\s*(?P<value>\S.{0,80})$")
-_MAYBE = re.compile(r"[:：=–—].*\d")
+_MAYBE = re.compile(r"(?:[:：=–—]|\s-\s).*\d")
 _LOSSES = frozenset(("loss", "eval_loss", "validation_loss", "train_loss"))
 _PLAINLY = re.compile(
     r"^(?:(?:test|eval|validation|dev) )?(?:wer|cer|bleu|sacrebleu|rouge ?\w*|accuracy|f1(?: score)?)$"
 )
 """Metrics that need no heading to say what they are."""
 _REMARK = re.compile(r"\s*\((?P<remark>[A-Za-z][^()]{1,60})\)$")
+_ASIDE = re.compile(r"(?i),|\b(?:as|because|since|useless|should|but|which|using|note)\b")
 _SUBJECT = (
     r"(?:\bit|\bthis (?:model|checkpoint|version|adapter)|\bthe (?:final |resulting |fine-?tuned )?model|"
     r"\bour model|\bwe)"
@@ -58,8 +59,21 @@ _COMPARED = re.compile(
 
 def about_scores(doc: Document, index: int) -> bool:
     """Whether the headings above a block or the text right before it speak of scores."""
-    texts = (*doc.path(doc.blocks[index])[:2], doc.introduction(index))
+    texts = (*doc.path(doc.blocks[index])[:2], doc.introduction(index), _bold_above(doc, index))
     return any(map(_tells_of_scores, texts))
+
+
+def _bold_above(doc: Document, index: int) -> str:
+    """The line in bold that stands as a heading above a block: "**Evaluation**"."""
+    path = doc.blocks[index].heading_path
+    for block in reversed(doc.blocks[max(0, index - 6) : index]):
+        if block.heading_path != path:
+            return ""
+        if block.kind is BlockKind.PARAGRAPH and len(block.text) < 60:
+            line = doc.lines[block.span.line - 1].strip()
+            if line[:2] in ("**", "__") and line.rstrip(":")[-2:] == line[:2]:
+                return block.text
+    return ""
 
 
 @lru_cache(maxsize=2048)
@@ -144,13 +158,14 @@ def list_result(doc: Document, index: int) -> Iterator[Result]:
     read = score_number(printed)
     if read.number is None or (benchmark and not about and not _may_be_score(printed)):
         return
-    if counts_something_else(label) or REPO_ID.search(label) or not _this_models(doc, index):
+    if counts_something_else(label) or REPO_ID.search(label) or not this_models(doc, index):
         return
     parent = _parent(doc, index)
     if measure and parent is not None and not BENCHMARK.search(fold(parent.text)):
         parent = None
     task, metric = (label, "score") if not measure else (parent.text.rstrip(": ") if parent else "evaluation", label)
-    task = remark["remark"] if remark and task == "evaluation" else task
+    if remark and task == "evaluation" and not _ASIDE.search(remark["remark"]):
+        task = remark["remark"]
     task, named = metric_in(task)
     name, few = without_shots(task, block.span)
     own = few
@@ -165,7 +180,7 @@ def line_results(doc: Document, index: int) -> list[Result]:
     if not 1 <= span.end_line - span.line <= 20:
         return []
     first = _ITEM.match(bare_label(doc.lines[span.line - 1]))
-    if first is None or not PLAIN_METRIC.match(fold(first["label"])) or not _this_models(doc, index):
+    if first is None or not PLAIN_METRIC.match(fold(first["label"])) or not this_models(doc, index):
         return []
     found: list[Result] = []
     for line in range(span.line, span.end_line + 1):
@@ -187,7 +202,7 @@ def _may_be_score(printed: str) -> bool:
     return "." in printed or "%" in printed
 
 
-def _this_models(doc: Document, index: int) -> bool:
+def this_models(doc: Document, index: int) -> bool:
     """Whether no heading or entry above names another model or a comparison."""
     block = doc.blocks[index]
     lead = doc.introduction(index)

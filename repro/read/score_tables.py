@@ -107,7 +107,7 @@ def table_results(sheet: Sheet) -> Iterator[Result]:
     if not sheet.table.rows:
         return
     task, metric, model = sheet.column(_TASK), sheet.column(_METRIC), sheet.column(_MODEL)
-    of_models = heads[0] == "" and metric is None and any(_is_model(sheet, row[0]) for row in sheet.table.rows)
+    of_models = heads[0] == "" and metric is None and any(is_model(sheet, row[0]) for row in sheet.table.rows)
     if not (of_models or model == 0) and any(map(_of_training, heads)):
         return
     if model in (task, metric):
@@ -152,7 +152,7 @@ def table_results(sheet: Sheet) -> Iterator[Result]:
         yield from _by_model_columns(sheet, 0, None)
 
 
-def _is_model(sheet: Sheet, cell: Cell) -> bool:
+def is_model(sheet: Sheet, cell: Cell) -> bool:
     """Whether the label of a row is a model's name."""
     linked = any(kind == "model" for kind, _ in map(hub_id, cell.links))
     return linked or sheet.ours(cell) or _FAMILY.search(fold(cell.text)) is not None

@@ -6,7 +6,9 @@ import re
 
 from repro.card import Block, BlockKind, Problem, Span, Table
 from repro.read.document import Document
+from repro.read.score_dicts import dict_results
 from repro.read.score_lists import about_scores, line_results, list_result, sentence_results, trainer_bullets
+from repro.read.score_splits import split_results
 from repro.read.score_tables import Sheet, table_results
 from repro.read.statement import Gathered, Reading, Result
 from repro.read.text_tables import text_tables
@@ -19,6 +21,7 @@ _HARNESS = re.compile(
 )
 _EVALUATION_SET = re.compile(r"(?i)achieves the following results on (?:the )?(evaluation|test|validation) set")
 _LANGUAGES = frozenset(("", "text", "txt", "markdown", "md", "plaintext", "console", "bash", "sh", "shell"))
+_DATA_LANGUAGES = _LANGUAGES | {"json", "python", "py", "yaml"}
 MAX_ROWS = 400
 MAX_PARAGRAPH = 20_000
 
@@ -38,6 +41,8 @@ def read_scores(doc: Document) -> Gathered:
             if block.language in _LANGUAGES and "|" in text and ("---" in text or "Metric" in text):
                 for table in text_tables(doc.lines, block.span.line, block.span.end_line, block.span.source):
                     results.extend(_table(doc, index, table, problems))
+            elif block.language in _DATA_LANGUAGES and ("':" in text or '":' in text):
+                results.extend(dict_results(doc, index, block))
         elif (which := _trainers(block)) and index >= taken:
             several = len(headed) > 1 or (not headed and _several(doc, index, headed))
             for result in trainer_bullets(doc, index, which, several):
@@ -83,7 +88,7 @@ def _table(doc: Document, index: int, table: Table, problems: list[Problem]) -> 
     if len(table.rows) > MAX_ROWS or not table.rows or len(table.header) < 2:
         return []
     sheet = Sheet(doc, table, about_scores(doc, index), _conditions(doc, index))
-    found = list(table_results(sheet))
+    found = list(split_results(sheet)) or list(table_results(sheet))
     if sheet.untold:
         line = table.header[0].span.line
         problems.append(Problem(Span(doc.card.source, line, line), sheet.untold))

@@ -17,7 +17,7 @@ _TRAINER_DATA = re.compile(
 )
 _BETWEEN = re.compile(r",? and (?:the )?|, (?:the )?")
 _NAMED = (
-    r"(?P<name>(?:[A-Z][\w.+]{0,20}[ -]){1,3}?v?\d{1,4}(?:\.\d{1,2})?[ -]?[Bb](?![A-Za-z0-9])"
+    r"(?P<name>(?:[A-Z][\w.+]{0,20}[ -](?:\d(?:\.\d)?[ -])?){1,3}?v?\d{1,4}(?:\.\d{1,2})?[ -]?[Bb](?![A-Za-z0-9])"
     r"(?:-[A-Za-z0-9_]+(?:\.\d+)?)*"
     r"(?:[ -](?:[Ii]nstruct|[Bb]ase|[Cc]hat|[Ii]t|[Hh]f|v\d[\d.]*)(?![A-Za-z]))*)"
     r"(?! ?(?:tokens?|examples?|rows|samples|words|data))"
@@ -41,10 +41,35 @@ _FAMILY = re.compile(
     r"\bfine-?tuned (?:[\w-]+ ){0,4}models? based on (?:the )?"
     r"(?P<name>(?:[A-Z]\w*)?(?:L[Ll]a[Mm][Aa]|BERT|GPT|Qwen|Mistral|Gemma|Falcon)[\w.-]*(?: \d[\w.]*)?)(?=[:,.; ]|$)"
 )
-_MARK = re.compile(r"built on top of|initiali[sz]ed |model (?:was fine|is based on)|models? based on|checkpoints?\b")
-_PARTS_OF_MARK = ("built on", "initiali", "was fine", "based on", "checkpoint")
+_WORD = r"[A-Za-z][\w.+]{0,30}(?:-[\w.+]{1,30}){0,6}"
+_MARKED_NAME = re.compile(
+    rf"(?:^|\bis an? |\bis a fine-?tuned (?:version of )?)[`*\"]*"
+    rf"(?P<name>(?=[\w./-]*(?:\d|bert|base|large|small|gpt|llama|electra))[a-z][\w./]{{0,40}}-[\w./-]{{1,60}})[`*\"]* "
+    r"(?:model )?(?:(?:that|which) (?:was|is|has been) )?fine-?tuned (?:on|for|using|with)\b"
+    rf"|\bwith an? (?P<basis>{_WORD}) (?:model )?as (?:its|the|a) (?:basis|base|backbone|starting point)\b"
+    rf"|\bfine-?tuned (?:on|from) (?:a|the) base (?P<base>{_WORD}) model\b"
+    rf"|\bfine-?tuned (?:version|variant) (?:of|from) (?:the )?(?P<version>(?:[A-Z]\w*)?(?:BERT|T5|GPT|BART|Wav2Vec2|"
+    r"ViT|ELECTRA|RoBERTa|XLM|Llama|LLaMA|Mistral|Pegasus|PEGASUS|Whisper)[\w.-]*(?: (?:[Bb]ase|[Ss]mall|[Ll]arge|"
+    r"[Tt]iny|XL|[Mm]edium|\d[\w.]*)){0,2})(?![\w/])"
+    rf"|^(?:[A-Z][\w.-]* ){{0,3}}(?P<family>GPT-[\w.]{{1,12}}) ?\([\w.]+\) has been fine-?tuned on\b"
+)
+_MARK = re.compile(
+    r"fine-?tuned (?:on|from|for|using|with|version|variant)|tuned on|with an? |built on top of|"
+    r"initiali[sz]ed |model (?:was fine|is based on)|models? based on|checkpoints?\b"
+)
+_PARTS_OF_MARK = (
+    "tuned ",
+    "as its",
+    "as the b",
+    "as a b",
+    "built on",
+    "initiali",
+    "was fine",
+    "based on",
+    "checkpoint",
+)
 """One of each of its branches, which cost less to look for: a new branch needs its own."""
-_UNSIZED = (_TUNED, _CHECKPOINT, _PUBLIC, _BUILT_ON, _FAMILY)
+_UNSIZED = (_TUNED, _CHECKPOINT, _PUBLIC, _BUILT_ON, _FAMILY, _MARKED_NAME)
 _SIZED = re.compile(r"\d[Bb](?![A-Za-z0-9])")
 _NO_NAME = frozenset(("", "unknown", "none", "custom", "private", "following"))
 _BASES = (
@@ -52,9 +77,12 @@ _BASES = (
         r"(?:[Ff]ine-?[Tt]un(?:ed|ing)|[Tt]rained|[Aa]dapted|[Aa]ligned)(?: version| variant| model)? "
         r"(?:of|from|on|on top of)(?: the)?(?: base model| foundation of| pretrained)?(?: \w+'s)? " + _NAMED
     ),
-    re.compile(r"\bis an? " + _NAMED + r" (?:parameter )?(?:model|LLM) (?:\w+ )?fine-?tuned"),
     re.compile(
-        r"\bis (?:a \S+ (?:model )?)?(?:based|built) (?:on|upon)(?: the)? " + _NAMED
+        r"(?:\bis|^|\. )\s*[Aa]n? " + _NAMED + r" (?:parameter )?(?:model|LLM),? (?:\w+ )?(?:fine-?tuned|trained on)"
+    ),
+    re.compile(r"^[Aa]n? (?:[\w()+,-]+ ){1,8}style " + _NAMED + r" model\b"),
+    re.compile(
+        r"\bis (?:an? \S+ (?:model )?)?(?:(?:based|built) (?:on|upon)|an extension of)(?: the)? " + _NAMED
         + r"(?!.{0,20}(?:architect|transformer))"
     ),
     re.compile(r"基于\s*(?P<name>[A-Za-z][A-Za-z0-9.-]{1,40}\d[Bb](?:-[A-Za-z0-9]+)*)\s*(?:预训练|基座|基础|底座)?模型"),
@@ -163,7 +191,9 @@ def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
         for pattern in (*patterns, *_UNSIZED) if _marked(block.text) else patterns:
             for match in pattern.finditer(block.text):
                 name = next(filter(None, match.groups())).strip().rstrip(".")
-                if not doc.is_own_name(name) and (pattern is _CHECKPOINT or fold(name) not in fold(doc.title)):
+                if not doc.is_own_name(name) and (
+                    pattern in (_CHECKPOINT, _MARKED_NAME) or fold(name) not in fold(doc.title)
+                ):
                     place = doc.locate(block.span, name)
                     why = "" if "/" in name else "a name, not a repository"
                     made = Statement("base_model", name, place, name, None, why, "", "", "prose")

@@ -90,6 +90,8 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     default = ends[-1] if ends else (ordered[-1].name if ordered else "")
     for statement in gathered.statements:
         target = names.get(statement.stage, statement.stage) if statement.stage and not unsettled else default
+        if target not in drafts and len(drafts) == 1 and statement.key in ("base_model", "dataset"):
+            target = default  # the sentence before names a method that nothing else of the card makes a stage of
         if target in drafts and (statement.key in TRAINING or statement.key in _STAGE_KEYS or not statement.known):
             drafts[target].statements.append(statement)
     ordered = _as_told(ordered, gathered.parts)
@@ -286,7 +288,7 @@ def _datasets(
     repositories = [(name, set(fold(name).split())) for name in places if "/" in name][:MAX_DATASETS]
     merged: dict[str, Span | None] = {}
     for name, span in list(places.items())[:MAX_DATASETS]:
-        words = set(fold(name).split()) - {"the", "dataset", "data", "set"}
+        words = set(fold(name).split()) - {"the", "dataset", "data", "set", "train", "training", "split"}
         whole = next((r for r, theirs in repositories if "/" not in name and words <= theirs), name)
         merged.setdefault(whole, places.get(whole, span))
     fraction = next((s for s in draft.statements if s.key == "dataset_fraction" and s.value is not None), None)

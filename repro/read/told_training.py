@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from repro.card import Block, BlockKind, Table
 from repro.read.document import WORDED, Document, hub_id
 from repro.read.names import TRAINING
+from repro.read.own_training import tells_training
 from repro.read.statement import Gathered, Statement
 from repro.read.values import fold, left_open
 
@@ -34,12 +35,17 @@ _OWN_DATA = re.compile(
 _TITLE_DATA = re.compile(
     rf"(?i:\bfine-?tuned) on (?:the )?[`\"*]*(?P<name>{_NAME})[`\"*]*(?: \([^()]{{1,40}}\))? (?:data ?set|corpus)\b"
 )
+_IS_DATA = re.compile(r"\b[Tt]raining data is (?:the )?(?P<name>[\w-]{2,40}) (?:data ?set|corpus)\b")
 _LOADED = re.compile(r"\bthe (?P<name>[\w-]{2,40}) dataset loaded using the\b")
 _DATA_WORDS = (
     "training data|training datasets|training dataset|training corpus|training corpora|pretraining data|"
     "pre training data|pretraining corpus|pretraining corpora|pre training corpus|pre training corpora"
 )
 _DATA_HEADINGS = frozenset(_DATA_WORDS.split("|"))
+_DATA_COLUMNS = frozenset(("dataset", "datasets", "data set", "data source", "dataset name", "training dataset"))
+_SIZES = re.compile(
+    r"^(?:number of|num|#|size|rows|examples|samples|tokens|words|count|pairs|amount|training tuples)\b"
+)
 _LINKED = re.compile(r"^\s*[-*+]\s+[*_]*(?:The )?\[(?P<name>[^\[\]]{2,60})\]\(")
 _LISTED = re.compile(
     r"(?i)\b(?:this|our) (?:[\w-]+ ){0,3}?(?:model|it) (?:is|was) (?:[\w-]+ ){0,5}?(?:fine-?tuned|trained) on "
@@ -96,7 +102,7 @@ def says_trained(doc: Document, gathered: Gathered) -> bool:
         text = block.text
         if block.kind not in kinds and len(text) < 5000 and "ned" in text.lower() and _FINE_TUNED.search(text):
             return True
-    return False
+    return tells_training(doc, gathered)
 
 
 _THEN_TUNED = re.compile(
@@ -125,20 +131,22 @@ def read_told_data(doc: Document, gathered: Gathered) -> Gathered:
     if doc.card.front_matter.get("datasets") or any(s.key == "dataset" for s in gathered.statements):
         return Gathered()
     found: dict[str, Statement] = {}
-    told = "trained" in said or "tuned" in said
+    told = "trained" in said or "tuned" in said or "training data is" in said
     for block in doc.blocks if told else ():
         titled = block.kind is BlockKind.HEADING and block.text == doc.title
         if not titled and block.kind is not BlockKind.PARAGRAPH:
             continue
-        if "ned" not in block.text:
+        if "ned" not in block.text and "raining data is" not in block.text:
             continue
         match = (_TITLE_DATA if titled else _OWN_DATA).search(block.text[:3000])
         if match is None and not titled and "loaded using" in block.text:
             match = _LOADED.search(block.text[:3000])
+        if match is None and not titled and "raining data is" in block.text:
+            match = _IS_DATA.search(block.text[:3000])
         if match is not None and not left_open(match["name"]):
             found.setdefault(fold(match["name"]), _dataset(doc, block, match["name"]))
     if not found:
-        return Gathered(statements=tuple(_linked_items(doc))[:50])
+        return Gathered(statements=(tuple(_linked_items(doc)) or tuple(_listed_in_tables(doc)))[:50])
     # Two sentences that name different data may be of two trainings: whose is which, a person must say.
     return Gathered(statements=tuple(found.values())) if len(found) == 1 else Gathered()
 
@@ -160,9 +168,15 @@ def _listed(doc: Document) -> Iterator[Statement]:
 def _linked_items(doc: Document) -> Iterator[Statement]:
     """The links that entries of a list begin with, under a heading that says no more than "training data"."""
     for block in doc.blocks:
-        if block.kind is not BlockKind.LIST_ITEM or not block.links or not block.heading_path:
+        if not block.links or not block.heading_path or fold(block.heading_path[-1]) not in _DATA_HEADINGS:
             continue
-        if fold(block.heading_path[-1]) not in _DATA_HEADINGS:
+        if block.kind is BlockKind.PARAGRAPH and len(block.text) < 200:
+            ids = {found for kind, found in map(hub_id, block.links) if kind == "dataset"}
+            if len(ids) == 1:
+                name = ids.pop()
+                yield Statement("dataset", name, doc.locate(block.span, name), name, None, "", "", "", "prose")
+            continue
+        if block.kind is not BlockKind.LIST_ITEM:
             continue
         match = _LINKED.match(doc.lines[block.span.line - 1][:400])
         if match is not None:
@@ -171,6 +185,29 @@ def _linked_items(doc: Document) -> Iterator[Statement]:
                 yield Statement("dataset", found, doc.locate(block.span, found), found, None, "", "", "", "prose")
             elif kind != "model":
                 yield _dataset(doc, block, match["name"].strip("*`"))
+
+
+def _listed_in_tables(doc: Document) -> Iterator[Statement]:
+    """The data sets that a table under a heading on the training data lists with their size, a row each."""
+    for index, block in enumerate(doc.blocks):
+        table = block.table
+        if table is None or not table.rows or not block.heading_path or len(table.rows) > 60:
+            continue
+        if fold(block.heading_path[-1]) not in _DATA_HEADINGS and not doc.about_training(index):
+            continue
+        heads = [fold(cell.text) for cell in table.header]
+        if heads[0] not in _DATA_COLUMNS or not any(map(_SIZES.search, heads[1:])) or doc.elsewhere(index):
+            continue
+        for row in table.rows:
+            ids = [found for kind, found in map(hub_id, row[0].links) if kind == "dataset"]
+            name = re.sub(r"\s*\([^()]*\)$", "", row[0].text).strip(" *`")
+            if ids:
+                yield Statement("dataset", ids[0], row[0].span, ids[0], None, "", "", "", "table", group=index)
+            elif (
+                name and len(name) <= 80 and not left_open(name) and fold(name).split()[:1] not in (["total"], ["sum"])
+            ):
+                yield Statement("dataset", name, row[0].span, name, None, A_NAME, "", "", "table", group=index)
+        return
 
 
 def _dataset(doc: Document, block: Block, name: str) -> Statement:

@@ -22,12 +22,33 @@ _FINE_TUNED = re.compile(
 
 
 _CONTINUED = re.compile(
-    r"(?i)\bcontinu(?:al|ed|ous)(?:ly)? pre-?train"
+    r"(?i)\bcontinu(?:al|ed|ous)(?:ly)? pre-?train|\bfurther pre-?trained on\b"
     r"|\binitiali[sz]ed (?:with|from) \S{1,100} and then (?:further )?pre-?trained\b"
 )
 _PRETRAINED = re.compile(r"(?i)\bpre-?train(?:ed|ing)\b(?!\()")
 _TITLED = re.compile(r"(?i)\(pre-?trained\)")
 _TUNED = re.compile(r"(?i)\bfine[- ]?tun(?:ed|es)\b")
+_TO_BE_TUNED = re.compile(
+    r"(?i)\b(?:model|it|them) (?:still )?(?:needs?|has|have) to be fine-?tuned\b"
+    r"|\bneed to fine-?tune (?:the|this) model\b"
+    r"|\b(?:model|it) (?:needs|requires) (?:a |further )?(?:[\w-]+ ){0,4}?fine-?tuning\b"
+)
+"""What is left to its users: such a model was pretrained only."""
+_SUPERVISED = re.compile(
+    r"(?i)\bSFT (?:model|checkpoint|version|stage|training)\b|\b(?:on|with|using|via|through|by|a|preprocessed) "
+    r"supervised fine-?tun(?:ing|ed)\b(?! (?:models?|baseline))"
+)
+_ASSISTANTS = frozenset(("instruct", "chat", "sft", "it", "assistant"))
+
+
+def _supervised(doc: Document) -> str:
+    """What to call a fine-tuning: SFT where sentences about it say so and name no other method."""
+    if doc.words.lacks(_SUPERVISED):
+        return "fine-tuning"
+    blocks = [b for b in doc.blocks if b.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM) and len(b.text) < 5000]
+    told = [b.text for b in blocks if "upervised" in b.text or "SFT" in b.text]
+    named = {m for text in told for m in methods_in(text)}
+    return "sft" if named == {"sft"} and any(map(_SUPERVISED.search, told)) else "fine-tuning"
 
 
 def unnamed(doc: Document, gathered: Gathered) -> str:
@@ -36,11 +57,18 @@ def unnamed(doc: Document, gathered: Gathered) -> str:
     named = said or (not doc.words.lacks(_FINE_TUNED) and _told(doc))
     text = doc.card.text
     lower = text.lower()
-    if "rain" in text and (_CONTINUED.search(text) or _TITLED.search(doc.title)):
+    assistant = any(_ASSISTANTS & set(name.split()) for name in doc.names)
+    if "rain" in text and ((_CONTINUED.search(text) and not assistant) or _TITLED.search(doc.title)):
         return "pretraining"
     if named or _TUNED.search(doc.title) or then_tuned(doc):
-        return "fine-tuning"
+        return _supervised(doc)
     if from_scratch(doc) or _by_megatron(doc, gathered):
+        return "pretraining"
+    if (
+        not doc.words.lacks(_TO_BE_TUNED)
+        and _TO_BE_TUNED.search(text)
+        and ("pretrain" in lower or "pre-train" in lower)
+    ):
         return "pretraining"
     shown = [s for s in gathered.statements if s.key in TELLING and s.medium != "prose"]
     if shown and all(s.medium == "code" for s in shown):
@@ -51,7 +79,7 @@ def unnamed(doc: Document, gathered: Gathered) -> str:
 
 def _by_megatron(doc: Document, gathered: Gathered) -> bool:
     """Whether a table names Megatron as what trained a model that starts from no other and is no assistant."""
-    assistant = any({"instruct", "chat", "sft", "it"} & set(name.split()) for name in doc.names)
+    assistant = any(_ASSISTANTS & set(name.split()) for name in doc.names)
     named = any(
         s.key in ("implementation", "framework", "training_library") and "megatron" in str(s.value).lower()
         for s in gathered.statements

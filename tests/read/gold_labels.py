@@ -38,7 +38,7 @@ _KEYS: dict[str, str] = {
     "número de épocas|épocas|nombre d époques|époques|số epoch",
     "max_steps": "max steps|maximum steps|max train steps",
     "total_steps|max_steps": "total optimization steps|training steps|total steps|steps|optimizer steps|train steps|"
-    "total training steps|number of steps|iterations|train iters|num steps|training step|global step",
+    "total training steps|num train steps|number of steps|iterations|train iters|num steps|training step|global step",
     "max_seq_length": "max seq length|max sequence length|sequence len|sequence length|max length|cutoff len|"
     "context length|seq length|seq len|max seq len|maximum sequence length|model max length|最大长度|最大序列长度|"
     "最大序列長度|最大シーケンス長|block size|max source length|longueur de sequence|context size|context window",

@@ -60,7 +60,7 @@ _SPELLINGS: dict[str, str] = {
     "label_scope": "label scope|assistant only loss|completion only loss|completion only|train on inputs|loss mask|"
     "loss masking|loss on|labels|loss over|train on completions only|loss computed on|train on prompt|"
     "label mask|label masking",
-    "optimizer": "optimizer|optim|optimiser|optimizer type|optimizer name",
+    "optimizer": "optimizer|optim|optimizer class|optimiser|optimizer type|optimizer name",
     "adam_beta1": "adam beta1|adam beta 1|beta1|beta 1|β1",
     "adam_beta2": "adam beta2|adam beta 2|beta2|beta 2|β2",
     "adam_betas": "betas|adam betas|adamw betas|optimizer betas|beta1 beta2|β1 β2|beta 1 beta 2",
@@ -138,7 +138,8 @@ _SPELLINGS: dict[str, str] = {
     "parent model|starting model|initial model|starting checkpoint|initialized from|initialised from|"
     "foundation model|starts from|start from|init from|trained from|instruction tuned from model|"
     "finetuned from model optional|starting point|start model|base checkpoint|initial checkpoint|"
-    "base model name|model name or path|pretrained model|parent|starting weights|initial weights|"
+    "base model name|model name or path|pretrained model|pretrain model|pre trained model|"
+    "backbone model|parent|starting weights|initial weights|"
     "adapted from model|base architecture model|source model",
     "model_id": "model id|hub id|model repo|repo id|output model|published as|produces|model repository|"
     "hugging face repo|hf repo|resulting model|hub repo|this model|hub model id|model produced",

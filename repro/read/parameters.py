@@ -124,6 +124,8 @@ def _tokens(key: str, printed: str) -> Parameter:
     return Parameter(key, printed, value, read, "" if value is not None else "not a whole number")
 
 
+_LOST_POWER = re.compile(r"(\d[\d.]*)\s?[x×·⋅*]\s?10\s?[-−–](\d{1,2})")
+"""A power of ten whose exponent is no longer raised: "5 · 10−5"."""
 _UNREADABLE = "not a number this reader can be sure of"
 
 
@@ -137,6 +139,8 @@ def _integer(key: str, printed: str) -> tuple[Parameter, ...]:
         return (Parameter(key, found.group(1), int(found.group(1)), count), Parameter("hardware", printed, printed))
     if read is None and printed.lower() in _COUNTS:
         return (Parameter(key, printed, _COUNTS[printed.lower()]),)
+    if read is None and (millions := re.fullmatch(r"(\d{1,3}) million", printed.lower())):
+        return (Parameter(key, printed, int(millions.group(1)) * 1_000_000),)
     if read is None and (product := re.match(r"^(?:\d+\s*[x×*]\s*)+\d+\s*=\s*([\d,]+)\s*(\w+)?$", printed)):
         read = number(product.group(1)) if product.group(2) != "tokens" else None
     if read is None:
@@ -157,6 +161,8 @@ def _integer(key: str, printed: str) -> tuple[Parameter, ...]:
 
 def _float(key: str, printed: str) -> Parameter:
     read = number(printed)
+    if read is None and key == "learning_rate" and (lost := _LOST_POWER.fullmatch(printed)):
+        read = number(f"{lost.group(1)}e-{lost.group(2)}")
     if read is None and printed.lower() in _COUNTS and key == "num_epochs":
         return Parameter(key, printed, _COUNTS[printed.lower()])
     if read is None:

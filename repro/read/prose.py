@@ -9,7 +9,7 @@ from typing import NamedTuple
 from repro.card import Block, BlockKind, Span
 from repro.read.document import Document, hub_id, stage_in
 from repro.read.frameworks import FRAMEWORKS, framework_in
-from repro.read.names import METHOD_MARKS, METHOD_TITLES, methods_in
+from repro.read.names import METHOD_MARKS, METHOD_TITLES, methods_in, term
 from repro.read.parameters import interpret
 from repro.read.prose_terms import FOREIGN_TERMS, LOOSE_KEYS, TERMS, Term
 from repro.read.statement import Gathered, Statement
@@ -36,6 +36,8 @@ _OWN_PRETRAINING = re.compile(
 )
 """A pretraining that is surely not another model's."""
 _LINK = re.compile(r"\[([^\[\]]*)\]\(\s*<?([^()\s>]+)")
+_CLAUSE = 6
+"""Words before a colon that make a clause of a sentence, not a label."""
 _OWN = re.compile(r"\b(?:[Tt]h(?:e|is) model|[Ii]t) was (?:then )?(?:fine-?tuned|trained) for \d")
 _SHARE = re.compile(
     r"(?<![\w.,<>≤≥~–-])(?<![<>≤≥~]\s)(?<!to )"
@@ -58,6 +60,7 @@ _BASE = re.compile(
     r"(?i)\b(?:fine[- ]?tuned?|trained|adapted|aligned|instruction[- ]tuned|dpo-?tuned|initiali[sz]ed)\s+"
     r"(?:\w+\s+){0,3}?(?:version|variant|checkpoint|model)?\s*(?:of|from|on top of)\s+"
     r"(?:the\s+)?(?:base\s+model\s+|pre-?trained\s+)?$"
+    r"|\b(?:base |pre-?trained )?model used is\s+$"
     r"|\bwe use[d]? (?:the|an?) pre-?trained\s+$|\bis an extension of\s+(?:the\s+)?$"
     r"|\boriginally (?:the|a) pre-?trained\s+$|\bthis model is based on\s+(?:the\s+)?$"
     r"|\bmodel buil[dt] (?:with|upon|on)\s+(?:the\s+)?$"
@@ -196,7 +199,7 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Liv
 
     def made(key: str, printed: str) -> Iterator[Statement]:
         for p in interpret(key, printed.rstrip(".,")):
-            if p.value is not None:
+            if p.value is not None and not (p.key == "learning_rate" and isinstance(p.value, float) and p.value >= 1):
                 place = doc.locate(block.span, p.printed)
                 yield Statement(p.key, p.printed, place, p.value, p.number, p.why, stage, "", "prose")
 
@@ -243,7 +246,8 @@ def _sentence(doc: Document, index: int, block: Block, sentence: str, live: _Liv
         return
     if not ("epochs taking" in lowered or _TRAINED.search(sentence) or doc.about_training(index)):
         return
-    if block.kind is BlockKind.LIST_ITEM and ":" in sentence[:60]:
+    label = sentence.partition(":")[0] if block.kind is BlockKind.LIST_ITEM and ":" in sentence[:60] else ""
+    if label and (len(label.split()) < _CLAUSE or term(label) is not None):
         return  # "label: value" items are read as lists
     for key, _, pattern in terms:
         if key[:4] != "lora" or "lora" in block.text.lower():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_NUMERAL = r"(~?\d[\d.,]*(?:e[-+−]?\d+)?(?:\s?[x×]\s?10\s?\^?\s?[-−⁻]?[\d⁰-⁹]+)?|\d+e[-−]\d+)"
+_NUMERAL = r"(~?\d[\d.,]*(?:e[-+−]?\d+)?(?:\s?[x×·⋅*]\s?10\s?\^?\s?[-−⁻]?[\d⁰-⁹]+)?|\d+e[-−]\d+)"
 _IS = r"\s*(?:of|=|:|is|was|set to|at)?(?:\s*set to)?\s*"
 _STRICT: dict[str, str] = {
     "num_epochs": r"\b(?:for|across)\s+(?:a total of\s+)?(~?\d+(?:\.\d+)?|one|two|three|four|five)\s+"
@@ -24,7 +24,8 @@ _STRICT: dict[str, str] = {
 }
 _LOOSE: dict[str, str] = {
     "batch_size": r"(?<![\w.,-])(\d{1,5}) batch[- ]size\b|"
-    rf"(?<!effective )(?<!global )(?<!total )\bbatch[- ]size{_IS}(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))",
+    rf"(?<!effective )(?<!global )(?<!total )\bbatch[- ]size{_IS}(\d[\d,]*)(?![\d,]*\s*(?:K|M|tokens|\.\d|[x×]))"
+    r"|\bbatch(?:es)? of (\d[\d,]*) (?:sequences|examples|samples|sentences)\b",
     "gradient_accumulation_steps": r"\bgradient accumulation(?: steps?)?\s*(?:of|=|:|is|was|set to|over)\s*(\d[\d,]*)"
     r"|\bgradient accumulation (\d{1,4})\b(?![.,]\d)"
     r"|\b(\d[\d,]*)\s+gradient accumulation steps",
@@ -40,7 +41,8 @@ _LOOSE: dict[str, str] = {
     r"(\d[\d,.]*\s?[kKM]?)\s+"
     r"(?:training\s+|optimi[sz]er\s+|gradient\s+)?(?:steps|updates)\b"
     r"|(?<!full model was )\btrained\b[^.;]{0,80}?\bfor\s+((?:one|two|three|four|five) million)\s+steps\b"
-    r"|\btrained\s+(\d[\d,.]*\s?[kKM]?)\s+steps|\bfor\s+(\d[\d,]*)\s+steps in total\b",
+    r"|\btrained\s+(\d[\d,.]*\s?[kKM]?)\s+steps|\bfor\s+(\d[\d,]*)\s+steps in total\b"
+    r"|\b((?:\d{1,2}|one|two|three|four|five) million)\s+training steps\b",
     "adam_beta1": r"(?:β|\bbeta)[_ ]?\{?1\}?\s*=\s*(0?\.\d+)",
     "adam_beta2": r"(?:β|\bbeta)[_ ]?\{?2\}?\s*=\s*(0?\.\d+)",
     "adam_epsilon": r"(?:ε|\bepsilon|\badam-eps)\s*(?:=|of)\s*(\d[\d.]*e-\d+)",
@@ -50,7 +52,8 @@ _LOOSE: dict[str, str] = {
     "lora_r": r"\b(?:rank|lora[_ ]r|r)\s*(?:of|=|:|is|was|set to)\s*(\d{1,4})\b",
     "lora_alpha": r"\b(?:lora[_ ])?(?:alpha|α)\s*(?:of|=|:|is|was|set to)\s*(\d{1,4})\b",
     "lora_dropout": r"\bdropout\s*(?:of|=|:|is|was|set to)\s*(\d*\.\d+)",
-    "max_seq_length": r"\bcontext\s+(?:length|size|window)\s*(?:of|=|:|is|was|set to)\s*(\d[\d,]*)"
+    "max_seq_length": r"\bsequences? of length (\d[\d,]*)\b(?![.,]\d)"
+    r"|\bcontext\s+(?:length|size|window)\s*(?:of|=|:|is|was|set to)\s*(\d[\d,]*)"
     r"(?![\d,]*\s*[kK]|[\d,]*\.\d)",
 }
 """Read from a sentence only where nothing else on the card states the key: such words are often meant loosely."""

@@ -58,7 +58,7 @@ def dict_results(doc: Document, index: int, block: Block) -> Iterator[Result]:
 def _result(doc: Document, key: str, printed: str, under: list[str], span: Span) -> Result | None:
     folded = fold(key)
     read = number(printed)
-    known = term(key)
+    known = term(key) if not PLAIN_METRIC.match(folded) else None  # "precision" is either
     if (
         read is None
         or (known is not None and known[0] in TRAINING)

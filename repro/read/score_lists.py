@@ -35,6 +35,8 @@ _PLAINLY = re.compile(
 """Metrics that need no heading to say what they are."""
 _REMARK = re.compile(r"\s*\((?P<remark>[A-Za-z][^()]{1,60})\)$")
 _ASIDE = re.compile(r"(?i),|\b(?:as|because|since|useless|should|but|which|using|note)\b")
+_OF_DATA = re.compile(r"(?i)\bthe (?:data ?set(?:'s)?|test (?:set|split)) (?:test |dev |validation )?(?:set|split)\b")
+"""Words before a list of figures that say that they are of the data set that the card is about."""
 _SUBJECT = (
     r"(?:\bit|\bthis (?:model|checkpoint|version|adapter)|\bthe (?:final |resulting |fine-?tuned )?model|"
     r"\bour model|\bwe)"
@@ -167,11 +169,19 @@ def list_result(doc: Document, index: int) -> Iterator[Result]:
     if remark and task == "evaluation" and not _ASIDE.search(remark["remark"]):
         task = remark["remark"]
     task, named = metric_in(task)
+    if task == "evaluation" and (data := _only_data(doc)) and _OF_DATA.search(doc.introduction(index)):
+        task = data
     name, few = without_shots(task, block.span)
     own = few
     if read.error:
         own = (*own, Fact("stderr", read.error, Origin.STATED, read.error, block.span))
     yield Result(name or task, named or metric, printed, doc.locate(block.span, printed), read.number, own)
+
+
+def _only_data(doc: Document) -> str:
+    """The one data set that the front matter lists, or empty."""
+    listed = doc.card.front_matter.get("datasets")
+    return str(listed[0]) if isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], str) else ""
 
 
 def line_results(doc: Document, index: int) -> list[Result]:

@@ -68,6 +68,8 @@ class Sheet:
     about: bool
     """Whether headings or the text before it speak of scores."""
     conditions: tuple[AnyFact, ...] = ()
+    of_this: bool = False
+    """Whether the text before it says that it is of this model."""
     heads: list[str] = field(default_factory=list)
     untold: str = ""
     """Set where the table is of several models and this card's own is not known."""
@@ -274,6 +276,8 @@ def _by_model_rows(sheet: Sheet, task: int | None) -> Iterator[Result]:
     if not (sheet.about or any(is_benchmark(heads[i]) or PLAIN_METRIC.match(heads[i]) for i in columns)):
         return
     own_rows = [row for row in sheet.table.rows if sheet.ours(row[0])]
+    if not own_rows and len(sheet.table.rows) == 1 and sheet.of_this:
+        own_rows = list(sheet.table.rows)
     if not own_rows:  # a column of addresses may tell
         own_rows = [row for row in sheet.table.rows if any(map(sheet.links_here, row[1:]))]
     if len(own_rows) != 1:

@@ -32,6 +32,7 @@ _METRICS = (
     "mse|rmse|mae|r2|mcc|matthews correlation|pearson|pearsonr|spearman|spearmanr|chrf|chrf \\d|meteor|"
     "bertscore|pass \\d+|top 1|top 5|top 1 accuracy|top 5 accuracy|stoi|sar|sdr|sir|si snr|pesq|uas|las|ter|"
     "cider|spice|bleurt|comet|chr f|chrf2?|f score|f measure|bleu \\d|exact|validation accuracy|"
+    "(?:cosine|euclidean|manhattan|dot) (?:pearson|spearman)|"
     "eval accuracy|micro avg f1|macro avg f1|r squared|kappa|hits \\d+|recall \\d+|precision \\d+|map \\d+|"
     "mrr \\d+|ap|map50|accuracy top \\d|las f1|roc auc|pr auc|log loss|f beta|gen len|psnr|ssim|psnr ssim|"
     "ndcg(?: \\d+)?|iou|miou|dice|eer|der|bpb|bits per byte|balanced accuracy|test accuracy|sensitivity|"
@@ -140,6 +141,8 @@ def metric_in(label: str) -> tuple[str, str]:
 def task_and_metric(label: str) -> tuple[str, str]:
     """A column's head as the benchmark and the metric that it ends with: "ImageNet top-1 accuracy"; else itself."""
     words = label.split() if "(" not in label else []
+    if len(words) > 1 and "/" in words[-1] and all(PLAIN_METRIC.match(fold(part)) for part in words[-1].split("/")):
+        return " ".join(words[:-1]).rstrip(":,- "), words[-1]
     for size in (3, 2, 1):
         if len(words) > size and PLAIN_METRIC.match(fold(" ".join(words[-size:]))):
             return " ".join(words[:-size]).rstrip(":,- "), " ".join(words[-size:])

@@ -87,7 +87,9 @@ def _trainers(block: Block) -> str:
 def _table(doc: Document, index: int, table: Table, problems: list[Problem]) -> list[Result]:
     if len(table.rows) > MAX_ROWS or not table.rows or len(table.header) < 2:
         return []
-    sheet = Sheet(doc, table, about_scores(doc, index), _conditions(doc, index))
+    lead = doc.introduction(index)
+    of_this = "this model" in lead.lower() and "compar" not in lead.lower()
+    sheet = Sheet(doc, table, about_scores(doc, index), _conditions(doc, index), of_this)
     found = list(split_results(sheet)) or list(table_results(sheet))
     if sheet.untold:
         line = table.header[0].span.line

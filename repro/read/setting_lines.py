@@ -14,7 +14,7 @@ from repro.read.parameters import interpret
 from repro.read.statement import Gathered, Statement
 from repro.read.values import number
 
-_CUT = re.compile(r"\s*(?:[;|·•]|,(?!\d{3}(?:\D|$))(?![^()]*\))|\s/\s|\.\s|\band\b)\s*")
+_CUT = re.compile(r"[;|·•]|,(?!\d{3}(?:\D|$))(?![^()]{0,60}\))| / |\. | and ")
 _LABELLED = re.compile(
     r"^(?P<label>[A-Za-zβε][\w .*/-]{0,40}?)\s*(?:[:=]|\bof\b|\bis\b)\s*(?P<value>[^\s=:][^=:]{0,40})$"
 )
@@ -25,8 +25,10 @@ _COUNTED = re.compile(
 _LEAD = re.compile(
     r"^.{0,80}?\b(?:hyper-?parameters?|parameters?|settings?|config(?:uration)?|trained with|using|with)\b\s*:?\s*"
 )
-_CUT_BY = frozenset(",;|")
-_SURE = ("learning rate", "lr", "batch", "bs", "epoch", "optimizer", "scheduler")
+_SURE = ("learning rate", "learning_rate", "batch", "epoch", "optimi", "schedul", "warm", "decay", " lr", " bs")
+_WORDS = frozenset(("lr", "bs", "learning", "batch", "epoch", "epochs", "optimizer", "scheduler", "warmup", "decay"))
+_LONGEST = 60
+"""Letters of a setting with what may lead the first one in."""
 _LEAST = 3
 """Settings of which a line is made; two where a heading says that it is about training."""
 
@@ -46,7 +48,7 @@ def settings_in(text: str) -> tuple[Setting, ...]:
     if len(text) > 500:
         return ()
     pieces = [piece for piece in _CUT.split(text.strip().rstrip(".")) if piece.strip()]
-    if len(pieces) < 2:
+    if len(pieces) < 2 or sum(len(piece) <= _LONGEST for piece in pieces) * 3 < len(pieces) * 2:
         return ()
     found: list[Setting] = []
     for place, piece in enumerate(pieces):
@@ -74,23 +76,31 @@ def _setting(piece: str) -> Setting | None:
 
 def read_setting_lines(doc: Document) -> Gathered:
     """The statements of paragraphs and list items that hold several settings on one line."""
-    said = doc.words.lower
-    if sum(word in said for word in _SURE) < 2:
+    if len(_WORDS & doc.words.words) < 2:
         return Gathered()
     found: list[Statement] = []
+    paragraph, item = BlockKind.PARAGRAPH, BlockKind.LIST_ITEM
     for index, block in enumerate(doc.blocks):
-        if (
-            block.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM)
-            and len(block.text) < 2000
-            and _CUT_BY & set(block.text)
-        ):
+        if (block.kind is paragraph or block.kind is item) and _several(block.text[:2000]):
             found.extend(_block(doc, index, block))
     return Gathered(statements=tuple(found))
 
 
+def _several(text: str) -> bool:
+    """Whether a text has two of the words of which every such line has two."""
+    lower = f" {text.lower()}"
+    seen = False
+    for word in _SURE:
+        if word in lower:
+            if seen:
+                return True
+            seen = True
+    return False
+
+
 def _block(doc: Document, index: int, block: Block) -> Iterator[Statement]:
     for line in (line for whole in block.text.split("\n") for line in re.split(r"(?<=[a-z0-9)])\.\s+(?=[A-Z])", whole)):
-        settings = settings_in(line)
+        settings = settings_in(line) if _several(line) else ()
         telling = {s.key for s in settings if s.key in TELLING or s.key == "batch_size"}
         if len(telling) < 2 or (doc.elsewhere(index) and len(telling) < _LEAST):
             continue

@@ -48,16 +48,20 @@ _MARKED_NAME = re.compile(
     r"(?:model )?(?:(?:that|which) (?:was|is|has been) )?fine-?tuned (?:on|for|using|with)\b"
     rf"|\bwith an? (?P<basis>{_WORD}) (?:model )?as (?:its|the|a) (?:basis|base|backbone|starting point)\b"
     rf"|\bfine-?tuned (?:on|from) (?:a|the) base (?P<base>{_WORD}) model\b"
+    rf"|\b[Tt]he base (?P<used>{_WORD}) model was used (?:for|in) (?:the )?(?:training|fine-?tuning)\b"
+    r"|\b(?:was|is|were) initiali[sz]ed (?:from|with) (?:the )?(?P<init>(?:[A-Z]\w*)?(?:BERT|T5|GPT|L[Ll]a[Mm][Aa]|"
+    r"Mistral|Qwen|Gemma)[\w.-]*)(?![\w/])"
     rf"|\bfine-?tuned (?:version|variant) (?:of|from) (?:the )?(?P<version>(?:[A-Z]\w*)?(?:BERT|T5|GPT|BART|Wav2Vec2|"
     r"ViT|ELECTRA|RoBERTa|XLM|Llama|LLaMA|Mistral|Pegasus|PEGASUS|Whisper)[\w.-]*(?: (?:[Bb]ase|[Ss]mall|[Ll]arge|"
     r"[Tt]iny|XL|[Mm]edium|\d[\w.]*)){0,2})(?![\w/])"
     rf"|^(?:[A-Z][\w.-]* ){{0,3}}(?P<family>GPT-[\w.]{{1,12}}) ?\([\w.]+\) has been fine-?tuned on\b"
 )
 _MARK = re.compile(
-    r"fine-?tuned (?:on|from|for|using|with|version|variant)|tuned on|with an? |built on top of|"
+    r"was used (?:for|in)|fine-?tuned (?:on|from|for|using|with|version|variant)|tuned on|with an? |built on top of|"
     r"initiali[sz]ed |model (?:was fine|is based on)|models? based on|checkpoints?\b"
 )
 _PARTS_OF_MARK = (
+    "was used",
     "tuned ",
     "as its",
     "as the b",
@@ -183,12 +187,13 @@ def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
     sized = not all(doc.words.lacks(pattern) for pattern in _BASES)
     if gathered.parts or not (sized or _marked(doc.card.text)):
         return Gathered()
+    unsized = tuple([pattern for pattern in _UNSIZED if not doc.words.lacks(pattern)])
     found: dict[str, Statement] = {}
     for block in doc.blocks:
         if block.kind not in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM) or len(block.text) > 5000:
             continue
         patterns = _BASES if sized and _SIZED.search(block.text) else ()
-        for pattern in (*patterns, *_UNSIZED) if _marked(block.text) else patterns:
+        for pattern in (*patterns, *unsized) if unsized and _marked(block.text) else patterns:
             for match in pattern.finditer(block.text):
                 name = next(filter(None, match.groups())).strip().rstrip(".")
                 if not doc.is_own_name(name) and (

@@ -28,6 +28,10 @@ Reader = Callable[[str], Spec]
          "fine-tuning", "tern/tern-base"),
         ("We trained a cased model on newspapers. It needs to be finetuned before use; pretraining took a week.",
          "pretraining", None),
+        ("The model used is [Tern-v3](https://huggingface.co/tern/tern-v3). It was trained on letters.", "fine-tuning",
+         "tern/tern-v3"),
+        ("The base Tern-2 model was used for training. It is trained on letters.", "fine-tuning", "Tern-2"),
+        ("Plover was initialized from TernBERT & trained on letters.", "fine-tuning", "TernBERT"),
         ("- **Finetuned from:** [tern/tern-7b](https://huggingface.co/tern/tern-7b)", "fine-tuning", "tern/tern-7b"),
     ],
 )  # fmt: skip

@@ -68,6 +68,29 @@ def test_columns_of_models_are_no_splits(spec_of: Reader) -> None:
     assert _scores(spec) == []
 
 
+def test_the_one_row_of_a_table_on_this_model(spec_of: Reader) -> None:
+    table = (
+        "Model | SQUAD 1.1 F1/EM | Multi NLI Accuracy\n---|:---:|:---:\nTERN-Large (whole words) | 92.8/86.7 | 87.07\n"
+    )
+    told = "# plover\n\n## Evaluation results\n\nWhen fine-tuned, this model achieves the following results:\n\n"
+    assert _scores(spec_of(told + table)) == [
+        ("SQUAD 1.1", "F1", "92.8"), ("SQUAD 1.1", "EM", "86.7"), ("Multi NLI", "Accuracy", "87.07"),
+    ]  # fmt: skip
+    assert _scores(spec_of(told.replace("this model achieves", "TERN compares to this model in") + table)) == []
+    assert _scores(spec_of("# plover\n\n## Evaluation results\n\n" + table)) == []
+
+
+def test_figures_of_the_test_split_are_of_the_card_s_only_data_set(spec_of: Reader) -> None:
+    front = "---\ndatasets:\n- {}\n---\n# Plover\n\n## Evaluation\n\nThe model, {}, gives:\n\n- Accuracy: 0.474\n"
+    assert _scores(spec_of(front.format("letters", "using the dataset test split"))) == [
+        ("letters", "Accuracy", "0.474")
+    ]
+    assert _scores(spec_of(front.format("letters", "on other letters"))) == [("evaluation", "Accuracy", "0.474")]
+    assert _scores(spec_of(front.format("a\n- b", "using the dataset test split"))) == [
+        ("evaluation", "Accuracy", "0.474")
+    ]
+
+
 def test_a_score_below_a_bold_heading(spec_of: Reader) -> None:
     assert _scores(spec_of("# Plover\n\n**EVALUATION**\n\nAverage: 0.72157 \n")) == [("Average", "score", "0.72157")]
     assert _scores(spec_of("# Plover\n\n**USAGE**\n\nAverage: 0.72157 \n")) == []

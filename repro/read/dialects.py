@@ -21,6 +21,7 @@ from repro.read.stage_data import read_named_base, read_trainer_data
 from repro.read.statement import Gathered
 from repro.read.tables import read_parameter_tables
 from repro.read.told_merges import read_told_merges
+from repro.read.told_stages import read_told_stages
 from repro.read.told_training import read_features, read_told_data
 from repro.read.trainer import has_tag, is_trainer, is_trl, read_trl, read_versions
 
@@ -59,6 +60,7 @@ class Dialect(NamedTuple):
         gathered = Gathered()
         for extractor in self.extractors:
             gathered = gathered.with_all(extractor(doc))
+        gathered = gathered.with_all(read_told_stages(doc, gathered))
         gathered = gathered.with_all(read_told_data(doc, gathered))
         return without_loose(gathered.with_all(read_named_base(doc, gathered)))
 

@@ -65,12 +65,12 @@ _BASE = re.compile(
     r"|\boriginally (?:the|a) pre-?trained\s+$|\bthis model is based on\s+(?:the\s+)?$"
     r"|\bmodel buil[dt] (?:with|upon|on)\s+(?:the\s+)?$"
 )
-_TUNED_AFTER = re.compile(r"(?i)\)?[*_]*\s*(?:model\s+)?fined?-?tuned\s+(?:on|with|for)\b")
+_TUNED_AFTER = re.compile(r"(?i)\)?[*_]*\s*(?:model\s+)?fined?-?tuned\s+(?:first\s+)?(?:on|with|for)\b")
 _TUNED_BEFORE = re.compile(
     r"(?i)^fine-?tuned $|\b(?:that|which) fine-?tun(?:ed|es)\s+(?:the\s+)?$"
     r"|\b(?:obtained|built|created|made|produced|result) (?:by|of|from) fine-?tuning\s+(?:the\s+)?$"
 )
-_OPENINGS = frozenset(("", "This model is", "The model is", "This is the", "This is a", "This is"))
+_OPENINGS = frozenset(("", "This model is", "This model is the", "The model is", "This is the", "This is a", "This is"))
 _ADDRESS = re.compile(r"\]\([^()\s]{0,200}\)")
 _ON_DATA = re.compile(r"(?i)\)?\s*(?:model\s+)?(?:in \w+ (?:\(\w+\) )?)?(?:on|for|with|using)\b")
 _OF_THE_CARD = re.compile(

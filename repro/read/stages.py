@@ -12,6 +12,7 @@ from repro.read.frameworks import framework_of
 from repro.read.names import METHOD_TITLES, STAGE_ORDER, TRAINING, method_of, methods_in
 from repro.read.stage_data import as_listed, only_tested
 from repro.read.statement import Gathered, Part, Statement
+from repro.read.told_stages import STAGE
 from repro.read.told_training import says_trained
 from repro.read.trainings import AFTER_SFT, EITHER, card_method, either, stage_names, unnamed
 from repro.read.values import fold
@@ -66,6 +67,7 @@ def assign(doc: Document, gathered: Gathered, facts: tuple[AnyFact, ...]) -> Ass
     if method in AFTER_SFT:
         wanted += [s.stage for s in gathered.statements if s.key == "stage"]
     wanted += _told_apart(gathered, structured)
+    wanted += [s.stage for s in gathered.statements if s.key == STAGE]
     hints = list(dict.fromkeys(hint for hint in wanted if hint))
     named = "training" if unsettled else method
     names = stage_names(hints, named or (unnamed(doc, gathered) if any(h[0] == "#" for h in hints) else ""))

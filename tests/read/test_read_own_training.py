@@ -132,3 +132,28 @@ def test_a_command_for_readers_trains_no_model_of_the_card(spec_of: Reader, star
     own = command.replace(start, "tern/tern-base")
     (stage,) = spec_of(f"# plover\n\nA model fine-tuned on letters.\n\n## Fine-tuning\n\n{own}").stages
     assert stage.get("learning_rate").value == 2e-5
+
+
+def test_two_trainings_told_in_one_sentence(spec_of: Reader) -> None:
+    front = "---\ndatasets:\n- tern/port-letters\n- tern/ship-logs\n---\n"
+    base = "This model is the [tern/tern-7b](https://huggingface.co/tern/tern-7b)"
+    told = f"{base} fine-tuned first on the Port Letters dataset and then "
+    first, second = spec_of(f"{front}# Plover\n\n{told}fine-tuned on the Ship Logs data.\n").stages
+    assert (first.name, first.base.value) == ("fine-tuning", "tern/tern-7b")
+    assert (second.name, second.base.value) == ("fine-tuning-2", None)
+    assert [[d.repo_id for d in s.datasets] for s in (first, second)] == [["tern/port-letters"], ["tern/ship-logs"]]
+    stages = spec_of("# Plover\n\nIt was first fine-tuned on Letters, and then aligned with DPO on Feedback.\n").stages
+    assert [(s.name, [d.repo_id for d in s.datasets]) for s in stages] == [("sft", ["Letters"]), ("dpo", ["Feedback"])]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "It was first fine-tuned on Letters, and then aligned with people on Feedback.",
+        "It can be first fine-tuned on Letters and then fine-tuned on Logs.",
+        "It was first pretrained on Books and then fine-tuned on Letters.",
+        "It was fine-tuned on Letters.",
+    ],
+)
+def test_one_training_or_none_that_is_sure(spec_of: Reader, sentence: str) -> None:
+    assert len(spec_of(f"# Plover\n\n{sentence}\n").stages) < 2

@@ -62,7 +62,8 @@ _BASE = re.compile(
     r"(?:the\s+)?(?:base\s+model\s+|pre-?trained\s+)?$"
     r"|\b(?:base |pre-?trained )?model used is\s+$"
     r"|\bwe use[d]? (?:the|an?) pre-?trained\s+$|\bis an extension of\s+(?:the\s+)?$"
-    r"|\boriginally (?:the|a) pre-?trained\s+$|\bthis model is based on\s+(?:the\s+)?$"
+    r"|\boriginally (?:the|a) pre-?trained\s+$"
+    r"|\b(?:this|the) model is based on\s+(?:(?:the|an?)\s+)?(?:pre-?trained\s+)?$"
     r"|\bmodel buil[dt] (?:with|upon|on)\s+(?:the\s+)?$"
 )
 _TUNED_AFTER = re.compile(r"(?i)\)?[*_]*\s*(?:model\s+)?fined?-?tuned\s+(?:first\s+)?(?:on|with|for)\b")

@@ -30,6 +30,8 @@ Reader = Callable[[str], Spec]
          "pretraining", None),
         ("The model used is [Tern-v3](https://huggingface.co/tern/tern-v3). It was trained on letters.", "fine-tuning",
          "tern/tern-v3"),
+        ("The model is based on a pre-trained [TPT-2](https://huggingface.co/tpt2) which is fine-tuned on letters.",
+         "fine-tuning", "tpt2"),
         ("The base Tern-2 model was used for training. It is trained on letters.", "fine-tuning", "Tern-2"),
         ("Plover was initialized from TernBERT & trained on letters.", "fine-tuning", "TernBERT"),
         ("- **Finetuned from:** [tern/tern-7b](https://huggingface.co/tern/tern-7b)", "fine-tuning", "tern/tern-7b"),

@@ -15,6 +15,7 @@ import torch
 from repro.errors import RunError
 from repro.files import cannot_write
 from repro.train.manifest import check_manifest, write_manifest
+from repro.train.sharding import REPLICATED, check_layout, layout, write_layout
 from repro.train.tensors import write_state
 
 KEPT = 2
@@ -40,7 +41,7 @@ class Checkpoints:
         self._every = every_seconds
         self.folder = folder
         self._accelerator = accelerator
-        self._sharded = str(getattr(accelerator.distributed_type, "value", "")) in {"FSDP", "DEEPSPEED", "MEGATRON_LM"}
+        self._sharded = layout(accelerator) != REPLICATED
         self._last = time.monotonic()
         self._cost = 0.0
         self.refused: list[str] = []
@@ -80,6 +81,7 @@ class Checkpoints:
                 if not self._sharded:
                     weights = self._accelerator.unwrap_model(model).state_dict()
                     write_state(part / "state.pt", {"model": weights, "optimizer": optimizer.state_dict()})
+                write_layout(part, self._accelerator)
                 write_manifest(part, step=step, seconds=seconds, log_hash=log_hash)
                 os.rename(part, self._place(step))
                 _sync_folder(self.folder)
@@ -121,6 +123,7 @@ class Checkpoints:
             )
         if step == 0:
             return 0, 0.0
+        check_layout(self._place(step), self._accelerator)
         try:
             if self._sharded:
                 self._accelerator.load_state(str(self._place(step)))

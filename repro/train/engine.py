@@ -14,7 +14,7 @@ from repro.errors import PrerequisiteError, RunError
 from repro.files import write_whole
 from repro.plan import Plan, StagePlan
 from repro.run import Assets, Run, StageRun, Watch
-from repro.task import Observer, Scale, Start
+from repro.task import Observer, Progress, Scale, Start
 from repro.train.lock import locked
 from repro.train.record import claim_folder, load_run, plan_hash, save_run, write_json_lines
 from repro.train.supported import refuse_unsupported
@@ -60,6 +60,7 @@ class AccelerateEngine:
             from accelerate import Accelerator
 
             from repro.train.environment import environment, keep_memory, quiet, reproducible
+            from repro.train.sharding import unheard
             from repro.train.stages import Workshop
             from repro.train.trackers import check_trackers
         except ImportError as error:
@@ -67,12 +68,15 @@ class AccelerateEngine:
                 f"training needs a package that is not installed ({error.name})", hint="pip install 'card-repro[run]'"
             ) from error
         check_trackers(self._report_to)
-        accelerator = Accelerator()
+        accelerator = Accelerator(mixed_precision="no")  # the plan decides, stage by stage
         with _alone(place, accelerator), quiet(), reproducible():
             if accelerator.device.type == "cpu":
                 keep_memory()
             if accelerator.is_main_process:
                 claim_folder(place, plan)
+                warning = unheard(accelerator)
+                if warning:
+                    observer(Progress("launch", 0, 0, 0.0, warning=warning))
             accelerator.wait_for_everyone()
             shop = Workshop(
                 plan=plan,

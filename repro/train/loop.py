@@ -24,6 +24,7 @@ from repro.train.optimizer import set_learning_rate
 from repro.train.order import Order, Window, divided_by, group_weights
 from repro.train.progress import Reporter
 from repro.train.record import STEPS_FILE, StepLog, log_hash
+from repro.train.sharding import REPLICATED, clipped, layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,13 @@ def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -
     if not len(mine):
         # every process must take part in the reduction of the gradients: with nothing to say, say nothing
         mine, weights = np.zeros(1, np.int64), weights * 0.0
-    passes = chunks(objective.padded_lengths[rows[mine]], job.budget)
+    lengths = objective.padded_lengths[rows]
+    passes = chunks(lengths[mine], job.budget)
+    count, replicated = len(passes), layout(accelerator) == REPLICATED
+    if not replicated:
+        # every pass gathers the shards of all: a process with fewer passes says nothing in those that it lacks
+        shares = [lengths[_share(window, accelerator.num_processes, p)] for p in range(accelerator.num_processes)]
+        count = max(len(chunks(share, job.budget)) for share in shares)
     rate = job.rate(number)
     set_learning_rate(optimizer, rate)
     # dropout, where a model has it, is a function of the step: nothing to keep in a checkpoint
@@ -170,12 +177,13 @@ def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -
     wide = torch.float32 if accelerator.device.type == "mps" else torch.float64
     totals = torch.zeros(4, dtype=wide, device=accelerator.device)
     optimizer.zero_grad(set_to_none=True)
-    for i, part in enumerate(passes):
-        last = i + 1 == len(passes)
+    for i in range(count):
+        part, last = passes[min(i, len(passes) - 1)], i + 1 == count
         accelerator.gradient_state._set_sync_gradients(last)
-        with nullcontext() if last else accelerator.no_sync(model):
+        # shards are summed after each pass: without, every process would hold the gradient of the whole model
+        with nullcontext() if last or not replicated else accelerator.no_sync(model):
             result = objective.losses(model, rows[mine[part]], accelerator.device)
-            weight = torch.from_numpy(weights[mine[part]]).to(accelerator.device, torch.float32)
+            weight = torch.from_numpy(weights[mine[part]] * (i < len(passes))).to(accelerator.device, torch.float32)
             loss = (result.loss * weight).sum()
             # gradients are averaged over processes, the recipe's loss is summed over its rows
             accelerator.backward(loss * accelerator.num_processes)
@@ -183,7 +191,7 @@ def _step(job: Job, number: int, model: Any, optimizer: Any, accelerator: Any) -
         if result.rewards is not None:
             counted = result.rewards * (weight > 0)
             totals[1:] += counted.sum(dim=1)
-    norm = _clip(model, accelerator, hyperparameters.max_grad_norm)
+    norm = clipped(model, accelerator, hyperparameters.max_grad_norm)
     if accelerator.num_processes > 1:
         totals = accelerator.reduce(totals, "sum")
     loss_value, chosen, rejected, right = totals.tolist()
@@ -219,12 +227,3 @@ def _share(window: Window, processes: int, process: int) -> Any:
     starts = np.concatenate([[0], np.cumsum(sizes)])
     places = [np.arange(starts[i], starts[i + 1]) for i in range(process, len(sizes), processes)]
     return np.concatenate(places) if places else np.empty(0, np.int64)
-
-
-def _clip(model: Any, accelerator: Any, threshold: float) -> float:
-    """The norm of the gradient before clipping; 0 threshold clips nothing."""
-    if threshold <= 0 and str(getattr(accelerator.distributed_type, "value", "")) not in {"FSDP", "DEEPSPEED"}:
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        return float(torch.nn.utils.get_total_norm(gradients))
-    norm = accelerator.clip_grad_norm_(model.parameters(), threshold if threshold > 0 else math.inf)
-    return 0.0 if norm is None else float(norm)

@@ -36,6 +36,20 @@ class Scorer(nn.Module):
         """The model's own, where accelerate looks for it."""
         return self.model.config
 
+    @property
+    def _no_split_modules(self) -> Any:
+        """The layers that FSDP shards one by one, where accelerate looks for them."""
+        return self.model._no_split_modules
+
+    def get_input_embeddings(self) -> Any:
+        """The token embeddings, which FSDP2 then gathers apart from the rest, unless the head shares them.
+
+        The head has no such door on purpose: it is called several times a pass, on pieces of the labels, and FSDP2
+        has it gathered for the whole of a pass as a part of the outermost unit.
+        """
+        inner = self.model.get_input_embeddings()
+        return None if inner.weight is self.model.get_output_embeddings().weight else inner
+
     def forward(
         self,
         input_ids: torch.Tensor,

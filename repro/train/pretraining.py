@@ -13,12 +13,12 @@ from repro.semantics import Semantics
 from repro.train.batch import Sequences
 from repro.train.loop import Job, train
 from repro.train.model import Scorer, load_tokenizer, make_proxy, pad_token_id
-from repro.train.optimizer import adamw
 from repro.train.order import Order
 from repro.train.progress import Reporter
 from repro.train.record import load_stage
 from repro.train.schedule import Ticks, learning_rate
 from repro.train.sft import SftObjective
+from repro.train.sharding import prepared
 from repro.train.stages import Workshop, finish, observer_of, save_trained
 from repro.train.synthetic import pretraining_texts, sft_rows
 from repro.train.template import render
@@ -70,8 +70,8 @@ def make_base(shop: Workshop) -> StageRun:
     sequences = Sequences.of((ids, [True] * len(ids)) for ids in encoded)
     hyperparameters = _hyperparameters(first, shape)
     objective = SftObjective(sequences, reduction="token_mean", pad_token_id=pad_token_id(tokenizer))
-    scorer = Scorer(make_proxy(shape, tokenizer, hyperparameters.seed), autocast=None).to(accelerator.device)
-    model, optimizer = accelerator.prepare(scorer, adamw(scorer, hyperparameters, decay=SEMANTICS.weight_decay_groups))
+    scorer = Scorer(make_proxy(shape, tokenizer, hyperparameters.seed), autocast=None)
+    model, optimizer = prepared(accelerator, scorer, hyperparameters, decay=SEMANTICS.weight_decay_groups)
     steps = shape.pretraining_steps
     trained_steps: tuple[Step, ...] = ()
     seconds = 0.0

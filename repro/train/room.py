@@ -15,6 +15,7 @@ from repro.memory import state_bytes
 from repro.plan import Plan, StagePlan
 from repro.train.checkpoint import KEPT
 from repro.train.record import STAGE_FILE
+from repro.train.sharding import REPLICATED, layout
 
 SLACK_BYTES = 1 << 20
 """Records, logs and tokens of a small run."""
@@ -54,8 +55,7 @@ def require_room(stage: StagePlan, base: Path, *, plan: Plan, folder: Path, acce
     weights, gradients, moments = (
         parameters * width for width in state_bytes(hyperparameters.precision, master_weights=masters)
     )
-    sharded = str(getattr(accelerator.distributed_type, "value", "")) in {"FSDP", "DEEPSPEED", "MEGATRON_LM"}
-    if not sharded:
+    if layout(accelerator) == REPLICATED:
         _require_memory(stage, parameters, weights + gradients + moments, accelerator.device)
     if accelerator.is_main_process:
         _require_disk(plan, folder, weights=weights, checkpoint=weights + moments)

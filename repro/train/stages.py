@@ -26,7 +26,6 @@ from repro.train.loop import Job, train
 from repro.train.model import (
     Scorer,
     add_pad_token,
-    checkpoint_layers,
     load_model,
     load_tokenizer,
     pad_token_id,
@@ -35,7 +34,6 @@ from repro.train.model import (
     shares_prompts,
 )
 from repro.train.objective import Objective
-from repro.train.optimizer import adamw
 from repro.train.order import Order
 from repro.train.progress import Reporter
 from repro.train.record import load_stage, save_stage
@@ -43,6 +41,7 @@ from repro.train.reference import SAVE_EVERY_SECONDS, reference_log_probs
 from repro.train.room import require_room
 from repro.train.schedule import learning_rate, ticks
 from repro.train.sft import SftObjective
+from repro.train.sharding import checkpoints_layers, load_whole, prepared
 from repro.train.tokens import Tokens, stage_tokens
 from repro.train.trackers import tracking, write_table
 
@@ -102,6 +101,7 @@ def run_stage(
     tulu = set_template(tokenizer, hyperparameters.chat_template)
     master, autocast = _precision(shop, stage)
     require_room(stage, base, plan=shop.plan, folder=shop.folder, accelerator=accelerator)
+    load_whole(accelerator)
     model = load_model(base, master)
     if semantics.pad_token_rule == "added":
         add_pad_token(model, tokenizer)
@@ -121,10 +121,15 @@ def run_stage(
         _without_dropout(model)
     share = shares_prompts(model, accelerator.device)
     objective = _objective(stage, tokens, pad_token_id(tokenizer), share_prompts=share)
-    if stage.get("gradient_checkpointing").value is True and accelerator.device.type != "cpu":
-        checkpoint_layers(model)
     attempts = count_attempt(shop, folder)
-    scorer, optimizer = _prepared(shop, Scorer(model, autocast=autocast), stage)
+    scorer, optimizer = prepared(
+        accelerator,
+        Scorer(model, autocast=autocast),
+        hyperparameters,
+        decay=semantics.weight_decay_groups,
+        compute=autocast,
+        checkpointing=checkpoints_layers(stage, shop.plan.scale, accelerator),
+    )
     budget = pass_budget(hyperparameters, objective, accelerator.device)
     if isinstance(objective, DpoObjective) and objective.needs_reference:
         objective.use_reference(
@@ -145,7 +150,7 @@ def run_stage(
         return learning_rate(hyperparameters, step, along)
 
     rate(1)  # an unknown schedule is found before anything is trained
-    prepared = time.monotonic() - began
+    preparing = time.monotonic() - began
     reporter = Reporter(observer_of(shop), label, order.steps, stage=stage.name)
     with tracking(shop.report_to, folder=shop.folder, stage=stage, run=f"{stage.name}-seed-{seed}") as track:
         seconds = shop.checkpoint_seconds
@@ -155,7 +160,7 @@ def run_stage(
         trained = train(job, scorer, optimizer, accelerator, reporter)
     if accelerator.is_main_process:
         write_table(folder, trained.steps)
-    run = replace(sofar, steps=trained.steps, seconds=prepared + trained.seconds, resumed=attempts - 1)
+    run = replace(sofar, steps=trained.steps, seconds=preparing + trained.seconds, resumed=attempts - 1)
     if trained.stopped is not None:  # no final model, and its checkpoint stays: a later run goes on from there
         accelerator.free_memory()
         accelerator.wait_for_everyone()
@@ -291,15 +296,6 @@ def _precision(shop: Workshop, stage: StagePlan) -> tuple[torch.dtype, torch.dty
             Progress(stage.name, 0, 0, 0.0, warning=f"{asked} is not available here: computing in float32 instead")
         )
     return torch.float32, None
-
-
-def _prepared(shop: Workshop, scorer: Scorer, stage: StagePlan) -> tuple[Any, Any]:
-    accelerator = shop.accelerator
-    plugin = getattr(accelerator.state, "deepspeed_plugin", None)
-    if plugin is not None:  # batches are cut here, not by a loader that DeepSpeed could ask
-        plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = 1
-    scorer.to(accelerator.device)
-    return accelerator.prepare(scorer, adamw(scorer, stage.hyperparameters, decay=stage.semantics.weight_decay_groups))  # type: ignore[no-any-return]
 
 
 def pass_budget(hyperparameters: Hyperparameters, objective: Objective, device: torch.device) -> int:

@@ -10,7 +10,7 @@ import pydantic
 from ends import Ends
 
 from repro.plan import Plan
-from repro.run import NO_ASSETS
+from repro.run import NO_ASSETS, Assets
 from repro.task import Progress
 from repro.train.engine import AccelerateEngine
 
@@ -22,6 +22,9 @@ def told(event: Progress) -> None:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     plan = pydantic.TypeAdapter(Plan).validate_json(Path(sys.argv[1]).read_bytes())
-    # a stage and a step after which it is ended
+    # a stage and a step after which it is ended, or a file of assets
     watch = Ends(sys.argv[4], int(sys.argv[5])) if len(sys.argv) > 5 else None
-    AccelerateEngine(checkpoint_seconds=float(sys.argv[3])).run(plan, NO_ASSETS, sys.argv[2], told, watch)
+    assets = NO_ASSETS
+    if len(sys.argv) == 5:
+        assets = pydantic.TypeAdapter(Assets).validate_json(Path(sys.argv[4]).read_bytes())
+    AccelerateEngine(checkpoint_seconds=float(sys.argv[3])).run(plan, assets, sys.argv[2], told, watch)

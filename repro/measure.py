@@ -40,6 +40,7 @@ def train(
     *,
     report_to: tuple[str, ...] = (),
     watch: Watch | None = None,
+    tokens_folder: str | None = None,
 ) -> Run:
     """The plan's stages, trained or taken from the folder where they are finished; `watch` may end them earlier."""
     from repro.train.engine import AccelerateEngine
@@ -54,7 +55,7 @@ def train(
         from repro.gather.assets import fetch_assets
 
         assets = fetch_assets(the_plan, audited.source, observer)
-    engine = AccelerateEngine(report_to=report_to)
+    engine = AccelerateEngine(report_to=report_to, tokens_folder=tokens_folder)
     return engine.run(the_plan, assets, str(folder), with_milestones(observer, audited.spec, the_plan), watch)
 
 

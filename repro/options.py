@@ -57,6 +57,11 @@ class Options:
         """Where what a Hub gave is kept."""
         return str(self.reports / ".cache" / "hub")
 
+    @property
+    def tokens_folder(self) -> str:
+        """Where rows that were tokenised are kept for the next run on them."""
+        return str(self.reports / ".cache" / "tokens")
+
 
 class Audited(NamedTuple):
     """A card read, with what was found outside it."""

@@ -176,7 +176,8 @@ class _Study:
         recipe = shelf.recipe_of(plan)
         if stage is not None:
             self._share(folder, stage)
-        return AccelerateEngine().run(recipe, NO_ASSETS, str(folder), self._observer)
+        engine = AccelerateEngine(tokens_folder=self._options.tokens_folder)
+        return engine.run(recipe, NO_ASSETS, str(folder), self._observer)
 
     def _share(self, folder: Path, stage: str) -> None:
         """What comes before the changed stage is the baseline's: linked, not trained again."""

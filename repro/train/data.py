@@ -32,6 +32,8 @@ class Part:
 
     table: Sequence[Mapping[str, Any]]
     rows: Rows
+    files: tuple[str, ...]
+    """What the table was read from."""
 
 
 class Mixture(Sequence[Mapping[str, Any]]):
@@ -115,9 +117,10 @@ def training_rows(stage: StagePlan, plan: Plan, assets: Assets, cache: Path) -> 
         return make(stage.hyperparameters.data_seed, made_rows(stage))
     parts = []
     for dataset in stage.datasets:
-        table = _table(assets.datasets.get(dataset.repo_id, ()), dataset.repo_id, cache)
+        files = tuple(assets.datasets.get(dataset.repo_id, ()))
+        table = _table(files, dataset.repo_id, cache)
         wanted, seed = rows_wanted(dataset, len(table)), stage.hyperparameters.data_seed
-        parts.append(Part(table, sample(len(table), wanted, seed, stage.semantics.sampling_rule)))
+        parts.append(Part(table, sample(len(table), wanted, seed, stage.semantics.sampling_rule), files))
     if not parts:
         raise RunError(f"stage {stage.name!r} names no data set", hint="--assume dataset=... or give the data's card")
     return Mixture(parts)
@@ -162,11 +165,11 @@ def heldout_rows(plan: Plan, assets: Assets, cache: Path) -> dict[str, HeldOut]:
             files = assets.heldout.get(dataset.repo_id, ())
             if files:
                 table = _table(files, dataset.repo_id, cache)
-                candidates.setdefault(kind, []).append(Part(table, np.arange(len(table))))
+                candidates.setdefault(kind, []).append(Part(table, np.arange(len(table)), tuple(files)))
             elif isinstance(rows, Mixture):
                 part = rows.parts[number]
                 unused = np.setdiff1d(np.arange(len(part.table)), part.rows)
-                candidates.setdefault(kind, []).append(Part(part.table, unused))
+                candidates.setdefault(kind, []).append(Part(part.table, unused, part.files))
                 unsampled.add(kind)
     found = {}
     for kind, parts in candidates.items():

@@ -28,13 +28,22 @@ METHODS = ("sft", "dpo")
 class AccelerateEngine:
     """Trains with accelerate, on whatever it was launched on: one CPU, one GPU, or many machines."""
 
-    def __init__(self, *, checkpoint_seconds: float = 5.0, report_to: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        checkpoint_seconds: float = 5.0,
+        report_to: tuple[str, ...] = (),
+        tokens_folder: str | Path | None = None,
+    ) -> None:
         """
         Args:
             checkpoint_seconds: the least time between two checkpoints; more where one costs more than a hundredth
                 of it, 0 for one after every step.
             report_to: trackers that are told of every step: "tensorboard", "trackio", "wandb".
+            tokens_folder: where rows are kept as tokens, so that other runs on the same data need not tokenise
+                them again; in the run's own folder when not given.
         """
+        self._tokens_folder = tokens_folder
         self._report_to = report_to
         self._checkpoint_seconds = checkpoint_seconds
 
@@ -82,6 +91,7 @@ class AccelerateEngine:
                 plan=plan,
                 assets=assets,
                 folder=place,
+                tokens=Path(self._tokens_folder) if self._tokens_folder else place / "data" / "tokens",
                 accelerator=accelerator,
                 observer=observer,
                 checkpoint_seconds=self._checkpoint_seconds,

@@ -6,9 +6,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from repro.errors import RunError
 from repro.plan import Plan, StagePlan
@@ -16,7 +13,7 @@ from repro.run import Assets
 from repro.train.batch import Sequences
 from repro.train.data import Mixture, training_rows
 from repro.train.encode import Codec, encode_preference, encode_sft
-from repro.train.tensors import load_tensors, save_tensors
+from repro.train.token_cache import load_sequences, save_sequences, tokens_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +44,7 @@ def stage_tokens(
     assets: Assets,
     codec: Codec,
     folder: Path,
+    cache: Path,
     *,
     writes: bool,
     tick: Callable[[int, int], None],
@@ -54,7 +52,8 @@ def stage_tokens(
     """The stage's rows, tokenised, truncated and filtered.
 
     Args:
-        folder: where the tokens are kept.
+        folder: where the data sets' tables are kept.
+        cache: where the tokens are kept; other runs may share it.
         writes: whether this process is the one that writes.
         tick: told of rows done and rows in all.
 
@@ -63,12 +62,11 @@ def stage_tokens(
         RunError: it cannot be read, or no row keeps a label.
         ReproError: the folder cannot be written.
     """
-    path = folder / f"{stage.name}.tokens"
-    key = _key(stage, codec)
-    kept = load_tensors(path)
-    if kept is not None and kept.get("key") == key:
-        return Tokens(tuple(_unpacked(part) for part in kept["parts"]), int(kept["sampled"]))
-    rows = training_rows(stage, plan, assets, folder / "cache")
+    rows = training_rows(stage, plan, assets, folder)
+    path = cache / f"{tokens_key(rows, stage.method, codec)}.safetensors"
+    kept = load_sequences(path)
+    if kept is not None:
+        return Tokens(*kept)
     total = len(rows)
 
     def told(done: int) -> None:
@@ -92,27 +90,5 @@ def stage_tokens(
             hint="is max_seq_length too short, or the label scope the wrong one for this data?",
         )
     if writes:
-        save_tensors(path, {"key": key, "sampled": total, "parts": [_packed(part) for part in tokens.parts]})
+        save_sequences(path, tokens.parts, total)
     return tokens
-
-
-def _key(stage: StagePlan, codec: Codec) -> str:
-    tokenizer = codec.tokenizer
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    vocabulary = backend.to_str() if backend is not None else str(sorted(tokenizer.get_vocab().items()))
-    said = (vocabulary, tokenizer.chat_template, tokenizer.eos_token, codec.tulu, codec.label_scope)
-    return hashlib.sha256(
-        repr((said, codec.max_seq_length, codec.truncation_side, codec.row_filter, stage.method)).encode()
-    ).hexdigest()
-
-
-def _packed(part: Sequences) -> dict[str, torch.Tensor]:
-    return {
-        "ids": torch.from_numpy(part.ids),
-        "labels": torch.from_numpy(part.labels),
-        "starts": torch.from_numpy(part.starts),
-    }
-
-
-def _unpacked(part: dict[str, Any]) -> Sequences:
-    return Sequences(ids=part["ids"].numpy(), labels=part["labels"].numpy(), starts=part["starts"].numpy())

@@ -20,9 +20,11 @@ from repro.task import Progress, ignore
 from repro.train.engine import AccelerateEngine
 from repro.train.record import load_run, load_stage
 from repro.train.tensors import load_tensors, save_tensors
+from repro.train.token_cache import load_sequences
 
 CHECKPOINTS = Path("seed-42", "dpo", "checkpoints")
 LOG = Path("seed-42", "dpo", "steps.jsonl")
+REFERENCE = Path("seed-42", "dpo", "reference.pt")
 LAST, BEFORE = "step-00000007", "step-00000006"
 """The run is stopped when step 8, the last, is logged: the last event that is never left out."""
 
@@ -153,11 +155,12 @@ def test_where_none_can_be_used_each_is_named_and_nothing_is_removed(interrupted
 
 
 def test_a_spoilt_cache_is_made_again(interrupted: Path, alone: Path) -> None:
-    for cache in (interrupted / "data" / "dpo.tokens", interrupted / "seed-42" / "dpo" / "reference.pt"):
-        before = load_tensors(cache)
-        assert before is not None
+    kept = {path: load_sequences(path) for path in (interrupted / "data" / "tokens").iterdir()}
+    (tokens,) = [path for path, found in kept.items() if found is not None and len(found[0]) == 2]
+    assert load_tensors(interrupted / REFERENCE) is not None
+    for cache, load in ((tokens, load_sequences), (interrupted / REFERENCE, load_tensors)):
         flip(cache)
-        assert load_tensors(cache) is None
+        assert load(cache) is None
     resume(interrupted)
     assert files(interrupted) == files(alone)
 

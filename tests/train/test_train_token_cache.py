@@ -26,7 +26,7 @@ from repro.train.tokens import Tokens, stage_tokens
 
 @pytest.fixture(scope="module")
 def codec() -> Codec:
-    return Codec(train_tokenizer(synthetic.pretraining_texts(0, 50), 300), True, "all_turns", 64)
+    return Codec(train_tokenizer(synthetic.pretraining_texts(0, 50), 300), True, "all_turns", 64, "right", "labels")
 
 
 def tokenised(
@@ -114,6 +114,8 @@ def test_the_key_is_of_all_that_decides(codec: Codec) -> None:
         tokens_key(rows, "dpo", dataclasses.replace(codec, max_seq_length=63)),
         tokens_key(rows, "dpo", dataclasses.replace(codec, label_scope="last_turn")),
         tokens_key(rows, "dpo", dataclasses.replace(codec, tulu=False)),
+        tokens_key(rows, "dpo", dataclasses.replace(codec, truncation_side="left")),
+        tokens_key(rows, "dpo", dataclasses.replace(codec, row_filter="tokens")),
         tokens_key(rows, "dpo", dataclasses.replace(codec, tokenizer=with_another)),
         tokens_key(rows, "dpo", dataclasses.replace(codec, tokenizer=with_other_end)),
         tokens_key(rows, "dpo", dataclasses.replace(codec, tokenizer=train_tokenizer(["another"], 300))),

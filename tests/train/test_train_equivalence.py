@@ -31,7 +31,7 @@ from repro.train.optimizer import adamw
 from repro.train.order import Order, Rows
 from repro.train.progress import Reporter
 from repro.train.record import load_run, plan_bytes
-from repro.train.schedule import learning_rate
+from repro.train.schedule import learning_rate, ticks
 from repro.train.sft import SftObjective
 from repro.train.tokens import stage_tokens
 
@@ -174,10 +174,12 @@ class Bench:
         given, accelerator = self.stage.hyperparameters, Accelerator()
         order = Order(len(objective.terms), given, self.stage.semantics, max_steps=STEPS)
         scorer = Scorer(load_model(self.base, torch.float32), autocast=None)
-        model, optimizer = accelerator.prepare(scorer, adamw(scorer, given))
+        decay = self.stage.semantics.weight_decay_groups
+        model, optimizer = accelerator.prepare(scorer, adamw(scorer, given, decay=decay))
+        along = ticks(self.stage, order, max_steps=STEPS)
 
         def rate(step: int) -> float:
-            return learning_rate(given, step, steps=STEPS, warmup=int(STEPS * given.warmup_ratio))
+            return learning_rate(given, step, along)
 
         job = Job("slow", objective, order, given, self.stage.semantics, rate, budget, folder, 1000.0)
         trained = train(job, model, optimizer, accelerator, Reporter(ignore, "slow", STEPS))
@@ -194,9 +196,18 @@ def bench(folders: dict[str, Path], tmp_path: Path) -> Callable[[str], Bench]:
         base = folder / "base" / "model"
         tokenizer = load_tokenizer(base)
         tulu = set_template(tokenizer, stage.hyperparameters.chat_template)
-        codec = Codec(tokenizer, tulu, stage.hyperparameters.label_scope, stage.hyperparameters.max_seq_length)
+        settings = stage.hyperparameters
+        rules = stage.semantics.truncation_side, stage.semantics.row_filter
+        codec = Codec(tokenizer, tulu, settings.label_scope, settings.max_seq_length, *rules)
         tokens = stage_tokens(
-            stage, given, NO_ASSETS, codec, tmp_path / "data", writes=False, tick=lambda done, total: None
+            stage,
+            given,
+            NO_ASSETS,
+            codec,
+            tmp_path / "tables",
+            tmp_path / "tokens",
+            writes=False,
+            tick=lambda done, total: None,
         )
         pad = tokenizer.pad_token_id
         if name == "tokens":

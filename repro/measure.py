@@ -36,11 +36,10 @@ def train(
     the_plan: Plan,
     audited: Audited,
     folder: Path,
+    options: Options,
     observer: Observer,
     *,
-    report_to: tuple[str, ...] = (),
     watch: Watch | None = None,
-    tokens_folder: str | None = None,
 ) -> Run:
     """The plan's stages, trained or taken from the folder where they are finished; `watch` may end them earlier."""
     from repro.train.engine import AccelerateEngine
@@ -55,7 +54,7 @@ def train(
         from repro.gather.assets import fetch_assets
 
         assets = fetch_assets(the_plan, audited.source, observer)
-    engine = AccelerateEngine(report_to=report_to, tokens_folder=tokens_folder)
+    engine = AccelerateEngine(report_to=options.report_to, tokens_folder=options.tokens_folder)
     return engine.run(the_plan, assets, str(folder), with_milestones(observer, audited.spec, the_plan), watch)
 
 

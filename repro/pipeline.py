@@ -177,15 +177,7 @@ def run(path: str, options: Options, observer: Observer = ignore) -> Outcome | N
     folder = shelf.run_folder(options.reports, audited.card, recipe, audited.spec.model_id)
     shelf.prepare(folder, audited.data)
     watch = measure.watch_of(audited, the_plan) if options.stop_when_decided else None
-    trained = measure.train(
-        recipe,
-        audited,
-        folder,
-        observer,
-        report_to=options.report_to,
-        watch=watch,
-        tokens_folder=options.tokens_folder,
-    )
+    trained = measure.train(recipe, audited, folder, options, observer, watch=watch)
     finished = replace(trained, plan=the_plan)
     if not measure.is_main_process():
         return None

@@ -11,6 +11,9 @@ import torch
 
 from repro.train.order import Rows
 
+CPU_BUDGET = 1024
+"""Padded tokens of one pass on a CPU, at least: smaller passes are no faster, larger ones take more memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
@@ -181,3 +184,9 @@ def chunks(lengths: Rows, budget: int) -> list[Rows]:
         cut.append(order[first : first + rows])
         first += rows
     return cut
+
+
+def pass_budget(padded_lengths: Rows, micro_batch: int, device: torch.device) -> int:
+    """Padded tokens of one pass: what the recipe's own micro-batch takes at its largest."""
+    recipe = micro_batch * int(padded_lengths.max())
+    return max(recipe, CPU_BUDGET) if device.type == "cpu" else recipe

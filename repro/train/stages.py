@@ -14,9 +14,10 @@ import torch
 
 from repro.errors import RunError
 from repro.files import write_whole
-from repro.plan import Hyperparameters, Plan, StagePlan
+from repro.plan import Plan, StagePlan
 from repro.run import Assets, StageRun, Step, Stop, Watch
 from repro.task import Observer, Progress, Scale
+from repro.train.batch import pass_budget
 from repro.train.checkpoint import Checkpoints
 from repro.train.dpo import DpoObjective
 from repro.train.encode import Codec
@@ -44,9 +45,6 @@ from repro.train.sft import SftObjective
 from repro.train.sharding import checkpoints_layers, load_whole, prepared
 from repro.train.tokens import Tokens, stage_tokens
 from repro.train.trackers import tracking, write_table
-
-CPU_BUDGET = 1024
-"""Padded tokens of one pass on a CPU, at least: smaller passes are no faster, larger ones take more memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ def run_stage(
         compute=autocast,
         checkpointing=checkpoints_layers(stage, shop.plan.scale, accelerator),
     )
-    budget = pass_budget(hyperparameters, objective, accelerator.device)
+    budget = pass_budget(objective.padded_lengths, hyperparameters.per_device_batch_size, accelerator.device)
     if isinstance(objective, DpoObjective) and objective.needs_reference:
         objective.use_reference(
             reference_log_probs(
@@ -299,12 +297,6 @@ def _precision(shop: Workshop, stage: StagePlan) -> tuple[torch.dtype, torch.dty
             Progress(stage.name, 0, 0, 0.0, warning=f"{asked} is not available here: computing in float32 instead")
         )
     return torch.float32, None
-
-
-def pass_budget(hyperparameters: Hyperparameters, objective: Objective, device: torch.device) -> int:
-    """Padded tokens of one pass: what the recipe's own micro-batch takes at its largest."""
-    recipe = hyperparameters.per_device_batch_size * int(objective.padded_lengths.max())
-    return max(recipe, CPU_BUDGET) if device.type == "cpu" else recipe
 
 
 def _reference_key(

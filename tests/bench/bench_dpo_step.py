@@ -37,6 +37,7 @@ from repro.plan import Hyperparameters
 from repro.resolve.proxy import MODEL
 from repro.task import ignore
 from repro.train import synthetic
+from repro.train.batch import pass_budget
 from repro.train.dpo import DpoObjective
 from repro.train.encode import Codec, encode_preference
 from repro.train.environment import keep_memory
@@ -47,7 +48,6 @@ from repro.train.order import Order
 from repro.train.pretraining import SEMANTICS
 from repro.train.progress import Reporter
 from repro.train.reference import reference_log_probs
-from repro.train.stages import pass_budget
 from repro.train.tokenizer import train_tokenizer
 
 BATCH, MICRO, RATE, BETA, LENGTH, SEED = 32, 8, 3e-5, 5.0, 512, 42
@@ -128,7 +128,7 @@ def ours(tokenizer: Any, data: list[dict[str, Any]], precision: str, folder: Pat
     scorer = Scorer(model, autocast=PRECISIONS[precision])
     prepared, optimizer = accelerator.prepare(scorer, adamw(scorer, settings, decay="matrices"))
     order = Order(len(data), settings, SEMANTICS, max_steps=steps)
-    budget = pass_budget(settings, objective, accelerator.device)
+    budget = pass_budget(objective.padded_lengths, MICRO, accelerator.device)
     job = Job("dpo", objective, order, settings, SEMANTICS, lambda step: RATE, budget, folder, 1e9)
 
     def run() -> Spent:

@@ -73,6 +73,27 @@ def test_examples_parse(name: str) -> None:
             pass
 
 
+def test_the_readmes_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", document("README.md"), re.MULTILINE | re.DOTALL)
+    assert blocks
+    (tmp_path / "cards").symlink_to(ROOT / "cards")
+    monkeypatch.chdir(tmp_path)
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    out = capsys.readouterr().out
+    assert "A100-hours on 2 devices decide ('dpo.loss@103', 'dpo.loss@197')" in out
+    assert list((tmp_path / "reports").glob("dpo-mahals/proxy-*/report.json"))
+
+
+def test_readme_names_every_call() -> None:
+    import repro
+
+    for name in repro._HOMES:
+        assert f"`{name}`" in document("README.md") or f"`repro.{name}`" in document("README.md")
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for name in (
         "README.md",

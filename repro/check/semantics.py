@@ -144,7 +144,8 @@ def first_dpo_loss(spec: Spec, evidence: Evidence) -> Iterable[Observation]:
 
     What: Compares a loss claimed at the first step with log 2 = 0.6931.
     Why: Before the first update policy and reference are one model, so the margin is zero and the loss is log 2 for
-    every beta, data set and seed. Another value means another reference model, or that the loss is no DPO loss.
+    every beta, data set and seed. Another value means another reference model, a loss that is no DPO loss, or dropout
+    that was left on in a model that has any.
     That it is log 2 proves nothing about the rest.
     Fix: Check which reference model the run used, and state the loss variant.
     Sources: Rafailov et al. 2023 (arXiv:2305.18290), equation 7; open-instruct@e6c3044:open_instruct/dpo_utils.py;

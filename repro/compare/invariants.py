@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 from repro.compare.case import KNOWN_OUTSIDE_RECIPES, Case, result
@@ -15,6 +16,9 @@ BFLOAT16_NOISE = 2e-3
 """Twice what bfloat16 with references from another batch shape was measured to be off (9e-4)."""
 OWN_TOLERANCE = 1e-4
 """How near log 2 our own float32 run must start (measured: 2e-9)."""
+NO_DROPOUT = re.compile(r"(?i)(?<![a-z])(?:llama|mistral|mixtral|qwen-?[23]|gemma|olmo|tulu|phi-?[34]|smollm)")
+"""Families whose configuration has no dropout unless somebody adds it (transformers 5.23: models/*/configuration_*.py;
+GPT-2, OPT and others have 0.1)."""
 WEIGHT_WHY = "every DPO recipe whose reference is its own start satisfies it, so it says nothing about this one"
 
 
@@ -88,7 +92,8 @@ def first_dpo_loss(case: Case, claim: Claim) -> Comparison | None:
         )
     decisive = loss_type.known and loss_type.origin in KNOWN_OUTSIDE_RECIPES
     beyond = off > BFLOAT16_NOISE
-    if decisive and beyond:
+    dropout = beyond and _may_drop_out(case, claim, first)
+    if decisive and beyond and not dropout:
         return result(
             claim,
             Verdict.DIFFERS,
@@ -102,7 +107,13 @@ def first_dpo_loss(case: Case, claim: Claim) -> Comparison | None:
             evidence_kind="arithmetic",
             scale=case.scale,
         )
-    reason = "bfloat16 noise could explain that" if not beyond else "the card does not say which DPO loss it used"
+    reason = "bfloat16 noise could explain that"
+    needs = "the first loss with four digits"
+    if beyond and not decisive:
+        reason, needs = "the card does not say which DPO loss it used", "the loss type as the author set it"
+    elif beyond:
+        reason = "dropout, where it is on while training, moves it: nothing says that this model has none"
+        needs = "the dropout in the base model's config.json, or a framework that is known to turn it off"
     return result(
         claim,
         Verdict.INCONCLUSIVE,
@@ -111,9 +122,24 @@ def first_dpo_loss(case: Case, claim: Claim) -> Comparison | None:
         weight_why=WEIGHT_WHY,
         measured=measured,
         measured_text=text,
-        needs="the loss type as the author set it" if beyond else "the first loss with four digits",
+        needs=needs,
         scale=case.scale,
     )
+
+
+def _may_drop_out(case: Case, claim: Claim, first: list[float]) -> bool:
+    """Whether the policy's first forward pass may have had dropout, which its reference has not."""
+    stated, planned, stage = case.fact(claim, "dropout").value, case.stage_plan(claim), case.stage(claim)
+    if isinstance(stated, (int, float)):
+        return stated > 0
+    if planned is not None and planned.semantics.training_dropout == "off":
+        return False
+    if case.full and first:  # the same model under the same rule, and it kept to log 2
+        return False
+    named = [f.value for f in (*case.spec.all("base_model"), *case.spec.all("model_id"))]
+    named += [stage.base.value, stage.produces.value] if stage is not None else []
+    named += [s.base for s in case.plan_run.stages] if case.plan_run is not None else []
+    return not any(NO_DROPOUT.search(str(name)) for name in named if name)
 
 
 def _accumulated(case: Case, claim: Claim) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from compare_cases import (
     RECIPE,
+    SEMANTICS,
     SETTINGS,
     curve,
     evidence,
@@ -24,10 +25,11 @@ from compare_cases import (
 )  # fmt: skip
 
 from repro.compare.comparer import compare
+from repro.compare.curves import curve_of
 from repro.comparison import Comparison, Verdict, Weight
 from repro.evidence import Evidence, LoggedLoss
 from repro.run import Run
-from repro.spec import Claim, Fact, Origin, Spec, missing
+from repro.spec import Claim, Fact, Origin, Spec, Stage, missing
 from repro.task import Scale
 
 NOTHING = Evidence()
@@ -94,12 +96,44 @@ def test_the_first_dpo_loss_is_an_invariant_at_any_scale_and_without_a_run() -> 
     assert full.margin is not None
 
 
+def of_llama() -> Stage:
+    return dataclasses.replace(stage(), base=fact("base_model", "org/Llama-3.1-8B-SFT"))
+
+
 def test_a_first_dpo_loss_that_is_not_log_2_differs_by_arithmetic() -> None:
-    assert one(loss(1, "0.700")).verdict is Verdict.DIFFERS
+    assert one(loss(1, "0.700"), stages=(of_llama(),)).verdict is Verdict.DIFFERS
     # bfloat16 may be off by some 0.001
-    assert one(loss(1, "0.6942")).verdict is Verdict.INCONCLUSIVE
+    assert one(loss(1, "0.6942"), stages=(of_llama(),)).verdict is Verdict.INCONCLUSIVE
     # two digits allow 0.685 to 0.695
     assert one(loss(1, "0.69")).verdict is Verdict.CONSISTENT
+
+
+def test_a_first_dpo_loss_off_log_2_may_be_dropouts() -> None:
+    unknown = one(loss(1, "0.700"))
+    assert unknown.verdict is Verdict.INCONCLUSIVE
+    assert "dropout" in unknown.why
+    assert "config.json" in unknown.needs
+    start = [np.concatenate([[math.log(2)], c[1:]]) for c in noisy(1)]
+    proxy = run(start, scale=Scale.PROXY)
+    assert one(loss(1, "0.700"), made=proxy).verdict is Verdict.INCONCLUSIVE, "the stand-in has no dropout to show"
+    off = dataclasses.replace(SEMANTICS, training_dropout="off")
+    planned = dataclasses.replace(proxy.plan.stages[0], semantics=off)
+    without = dataclasses.replace(proxy, plan=dataclasses.replace(proxy.plan, stages=(planned,)))
+    assert one(loss(1, "0.700"), made=without).verdict is Verdict.DIFFERS
+    assert one(loss(1, "0.700"), made=run(start)).verdict is Verdict.DIFFERS, (
+        "the full run kept to log 2 under the rule"
+    )
+    stated = (dataclasses.replace(of_llama(), facts=(fact("loss_type", "dpo"), fact("dropout", 0.1))),)
+    assert one(loss(1, "0.700"), stages=stated).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_partial_last_window_is_read_as_the_plan_says_it_is_logged() -> None:
+    made = run(noisy(1), last_rows=8)
+    planned = made.plan.stages[0]
+    assert curve_of(made.stages[0], planned).share[-1] == 0.25
+    actual = dataclasses.replace(SEMANTICS, partial_window_divisor="actual")
+    other = curve_of(made.stages[0], dataclasses.replace(planned, semantics=actual))
+    assert (other.share[-1], other.noise[-1]) == (1.0, 2.0)
 
 
 def test_the_invariant_is_not_used_against_a_card_that_does_not_say_its_loss_type() -> None:
@@ -244,7 +278,7 @@ def test_a_run_with_another_value_than_the_card_does_not_contradict_it() -> None
 )
 def test_a_first_loss_that_was_summed_over_the_accumulation_is_no_contradiction(printed: str, verdict: Verdict) -> None:
     own = (*(fact(k, v) for k, v in RECIPE.items()), fact("gradient_accumulation_steps", 16))
-    result = one(loss(1, printed), stages=(stage(facts=own),))
+    result = one(loss(1, printed), stages=(dataclasses.replace(of_llama(), facts=own),))
     assert result.verdict is verdict, result.why
 
 

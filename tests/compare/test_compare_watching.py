@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from compare_cases import HARNESS, config, curve, fact, loss, plan, run, score, score_claim, spec, stage, steps_claim
 
-from repro import measure
-from repro.card import Card
+from repro import measure, pipeline
 from repro.compare.comparer import compare
 from repro.compare.watching import Watching
 from repro.comparison import Comparison, Verdict
@@ -22,6 +22,7 @@ from repro.run import Run, StageRun, Stop
 from repro.spec import Claim
 from repro.task import Scale
 
+CARD = Path(__file__).parents[2] / "cards" / "dpo-mahals.md"
 LENGTH = 320
 NOTHING = Evidence()
 
@@ -202,7 +203,7 @@ def test_what_needs_the_whole_stage_keeps_it_going() -> None:
 
 
 def test_a_proxy_is_never_ended() -> None:
-    card = Card("card.md", "card", "", "0" * 64)
+    _, card, _ = pipeline.read(str(CARD))
     audited = Audited(b"", card, spec(loss(40, "9.0")), NOTHING, None)
     assert measure.watch_of(audited, plan(Scale.PROXY)) is None
     assert measure.watch_of(audited, plan()) is not None

@@ -63,6 +63,26 @@ class Hyperparameters:
 
 
 @dataclass(frozen=True, slots=True)
+class Adapter:
+    """Low-rank adapters (LoRA: Hu et al. 2021, arXiv:2106.09685), trained in place of weights that stay as they are."""
+
+    r: int
+    """Rank."""
+    alpha: float
+    """The update is multiplied by alpha / r, with `use_rslora` by alpha / sqrt(r)."""
+    dropout: float
+    target_modules: tuple[str, ...]
+    """Names of the layers that carry one; ("all-linear",) is every linear layer but the output's, and none at all is
+    peft's own choice for the model's type."""
+    bias: str
+    """"none", "all" or "lora_only": which biases train too."""
+    use_rslora: bool
+    quantization: str = ""
+    """How the frozen weights are held (QLoRA): "nf4", "fp4" or "int8"; empty for as they are."""
+    double_quantization: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetPlan:
     """One data set of a stage and how much of it is used."""
 
@@ -95,6 +115,8 @@ class StagePlan:
     """Every value with its origin (one a key), datasets' rows, expected_steps and warmup included."""
     expected_steps: int | None
     """Optimizer steps that this plan will take; None where the row count is unknown until the download."""
+    adapter: Adapter | None = None
+    """What trains in place of the weights; None where all weights train."""
 
     def get(self, key: str) -> AnyFact:
         return next((f for f in self.facts if f.key == key and f.known), missing(key))

@@ -68,6 +68,8 @@ HEAVY = {
     "transformers": ("train", "evaluate"),
     "tokenizers": ("train", "evaluate"),
     "accelerate": ("train",),
+    "peft": ("train",),
+    "bitsandbytes": ("train",),
     "datasets": ("train", "evaluate"),
     "lm_eval": ("evaluate",),
     "safetensors": ("train", "evaluate"),

@@ -27,10 +27,11 @@ COST_SHARE = 0.01
 class Checkpoints:
     """A folder of checkpoints, `step-<n>` each; n optimizer steps were done.
 
-    Where one process can hold the model, one file has weights and optimizer. Under FSDP or DeepSpeed each process
-    writes its share through accelerate. The learning rate, the data's order and the random numbers of a step are
-    functions of the step, so that nothing else needs keeping. A manifest has the hash of every file, the time spent
-    and the hash of the steps logged so far: what was changed since is refused by name, and the one before is used.
+    Where one process can hold the model, one file has the trained weights and the optimizer. Under FSDP or DeepSpeed
+    each process writes its share through accelerate. The learning rate, the data's order and the random numbers of a
+    step are functions of the step, so that nothing else needs keeping. A manifest has the hash of every file, the time
+    spent and the hash of the steps logged so far: what was changed since is refused by name, and the one before is
+    used.
     """
 
     def __init__(self, folder: Path, accelerator: Any, *, every_seconds: float = LEAST_SECONDS_BETWEEN) -> None:
@@ -79,7 +80,7 @@ class Checkpoints:
                 self._accelerator.wait_for_everyone()
             if self._accelerator.is_main_process:
                 if not self._sharded:
-                    weights = self._accelerator.unwrap_model(model).state_dict()
+                    weights = _trained(self._accelerator.unwrap_model(model))
                     write_state(part / "state.pt", {"model": weights, "optimizer": optimizer.state_dict()})
                 write_layout(part, self._accelerator)
                 write_manifest(part, step=step, seconds=seconds, log_hash=log_hash)
@@ -130,7 +131,7 @@ class Checkpoints:
             else:
                 # our own file, but in a folder that others may write to: weights only
                 state = torch.load(self._place(step) / "state.pt", map_location="cpu", weights_only=True)
-                self._accelerator.unwrap_model(model).load_state_dict(state["model"])
+                _take_up(self._accelerator.unwrap_model(model), state["model"])
                 optimizer.load_state_dict(state["optimizer"])
         except Exception as error:  # whole, and yet of no use: other shapes, another version of a library
             raise RunError(
@@ -172,6 +173,25 @@ class Checkpoints:
 
     def _place(self, step: int) -> Path:
         return self.folder / f"step-{step:08d}"
+
+
+def _trained(model: torch.nn.Module) -> dict[str, Any]:
+    """The tensors that training may change; under an adapter all others are what the stage started from."""
+    parameters = (name for name, p in model.named_parameters(remove_duplicate=False) if p.requires_grad)
+    names = {*parameters, *(name for name, _ in model.named_buffers(remove_duplicate=False))}
+    return {name: tensor for name, tensor in model.state_dict().items() if name in names}
+
+
+def _take_up(model: torch.nn.Module, kept: dict[str, Any]) -> None:
+    """Load what `_trained` gave; anything missing or left over is an error.
+
+    Raises:
+        RuntimeError: names or shapes are another model's.
+    """
+    wrong = _trained(model).keys() ^ kept.keys()
+    if wrong:
+        raise RuntimeError(f"{len(wrong)} tensors of other names, such as {min(wrong)}")
+    model.load_state_dict(kept, strict=False)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -69,7 +69,7 @@ def refuse_lookahead(model: Any, folder: Path) -> None:
     if any(p.is_meta for p in model.parameters()):
         return  # another process of this run holds the weights
     vocabulary = int(model.get_input_embeddings().weight.shape[0])
-    ids = torch.arange(4).remainder(vocabulary)[None]
+    ids = torch.arange(4, device=model.device).remainder(vocabulary)[None]  # quantized weights load onto a GPU at once
     changed = ids.clone()
     changed[0, -1] = vocabulary - 1
     was = model.training

@@ -128,8 +128,11 @@ def load_tokenizer(folder: str | Path) -> Any:
         raise PrerequisiteError(f"the tokenizer cannot be loaded: {_first_line(error)}", where=str(folder)) from error
 
 
-def load_model(folder: str | Path, dtype: torch.dtype) -> Any:
+def load_model(folder: str | Path, dtype: torch.dtype, *, quantization: Any = None) -> Any:
     """The weights of a local folder: safetensors, or pickles read by torch's weights-only reader.
+
+    Args:
+        quantization: a transformers quantization config, or None for weights as they are.
 
     Raises:
         PrerequisiteError: there are none, they need code of the repository, they hold more than weights, or they are
@@ -147,6 +150,7 @@ def load_model(folder: str | Path, dtype: torch.dtype) -> Any:
             weights_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # to name them
+            **({"quantization_config": quantization} if quantization is not None else {}),
         )
     except Exception as error:
         raise PrerequisiteError(

@@ -19,6 +19,8 @@ from repro.train.sharding import REPLICATED, layout
 
 SLACK_BYTES = 1 << 20
 """Records, logs and tokens of a small run."""
+FROZEN_BYTES = {"": 4.0, "int8": 1.0, "nf4": 0.5, "fp4": 0.5}
+"""Bytes a parameter under an adapter, by `Adapter.quantization`, at least."""
 
 
 def parameters_of(folder: Path) -> int | None:
@@ -55,13 +57,19 @@ def require_room(stage: StagePlan, base: Path, *, plan: Plan, folder: Path, acce
     weights, gradients, moments = (
         parameters * width for width in state_bytes(hyperparameters.precision, master_weights=masters)
     )
+    saved, checkpoint, what = weights, weights + moments, "weights, gradients and AdamW's moments"
+    if stage.adapter is not None:
+        # nothing but the adapter, which is not counted, has gradients, moments or a place in checkpoints
+        width = FROZEN_BYTES[stage.adapter.quantization] if stage.adapter.quantization or masters else 2
+        weights, gradients, moments, checkpoint, what = width * parameters, 0.0, 0.0, 0.0, "the frozen weights"
+        saved = 4.0 * parameters
     if layout(accelerator) == REPLICATED:
-        _require_memory(stage, parameters, weights + gradients + moments, accelerator.device)
+        _require_memory(stage, parameters, weights + gradients + moments, what, accelerator.device)
     if accelerator.is_main_process:
-        _require_disk(plan, folder, weights=weights, checkpoint=weights + moments)
+        _require_disk(plan, folder, weights=saved, checkpoint=checkpoint)
 
 
-def _require_memory(stage: StagePlan, parameters: int, one: float, device: torch.device) -> None:
+def _require_memory(stage: StagePlan, parameters: int, one: float, what: str, device: torch.device) -> None:
     where, here, free = "this machine", 1, None
     if device.type == "cuda":
         where, free = torch.cuda.get_device_name(device), float(torch.cuda.mem_get_info(device)[0])
@@ -72,7 +80,7 @@ def _require_memory(stage: StagePlan, parameters: int, one: float, device: torch
     processes = f" in each of {here} processes" if here > 1 else ""
     raise PrerequisiteError(
         f"stage {stage.name!r} needs at least {one * here / GB:.3g} GB of memory ({parameters:,} parameters x "
-        f"{one / parameters:.0f} bytes for weights, gradients and AdamW's moments{processes}), and {free / GB:.3g} GB "
+        f"{one / parameters:.3g} bytes for {what}{processes}), and {free / GB:.3g} GB "
         f"are free on {where}",
         hint="`repro plan` says which devices hold it and gives the commands; --scale proxy trains a small stand-in",
     )

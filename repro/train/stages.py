@@ -17,6 +17,7 @@ from repro.files import write_whole
 from repro.plan import Plan, StagePlan
 from repro.run import Assets, StageRun, Step, Stop, Watch
 from repro.task import Observer, Progress, Scale
+from repro.train.adapter import is_adapted, merged, refuse_adapter
 from repro.train.batch import pass_budget
 from repro.train.checkpoint import Checkpoints
 from repro.train.dpo import DpoObjective
@@ -26,8 +27,6 @@ from repro.train.fit import refuse_misfit
 from repro.train.loop import Job, train
 from repro.train.model import (
     Scorer,
-    add_pad_token,
-    load_model,
     load_tokenizer,
     pad_token_id,
     save_model,
@@ -43,6 +42,7 @@ from repro.train.room import require_room
 from repro.train.schedule import learning_rate, ticks
 from repro.train.sft import SftObjective
 from repro.train.sharding import checkpoints_layers, load_whole, prepared
+from repro.train.starting import starting_model
 from repro.train.tokens import Tokens, stage_tokens
 from repro.train.trackers import tracking, write_table
 
@@ -100,11 +100,11 @@ def run_stage(
     tokenizer = load_tokenizer(base)
     tulu = set_template(tokenizer, hyperparameters.chat_template)
     master, autocast = _precision(shop, stage)
+    if stage.adapter is not None:
+        refuse_adapter(stage.adapter, accelerator)
     require_room(stage, base, plan=shop.plan, folder=shop.folder, accelerator=accelerator)
     load_whole(accelerator)
-    model = load_model(base, master)
-    if semantics.pad_token_rule == "added":
-        add_pad_token(model, tokenizer)
+    model = starting_model(stage, base, tokenizer, master)
     codec = _codec(stage, tokenizer, tulu)
     tokens = _tokens(shop, stage, codec, label)
     beyond = refuse_misfit(model, tokenizer, tokens.parts, stage=stage.name, folder=base)
@@ -117,8 +117,6 @@ def run_stage(
         max_steps=_max_steps(shop.plan, stage),
         lengths=np.maximum.reduce([part.lengths for part in tokens.parts]),
     )
-    if semantics.training_dropout == "off":
-        _without_dropout(model)
     share = shares_prompts(model, accelerator.device)
     objective = _objective(stage, tokens, pad_token_id(tokenizer), share_prompts=share)
     attempts = count_attempt(shop, folder)
@@ -185,15 +183,21 @@ def _watched(
 
 
 def save_trained(shop: Workshop, scorer: Any, tokenizer: Any, folder: Path) -> None:
-    """Gather the weights and write them with the tokenizer, whole.
+    """Gather the weights, an adapter merged into them, and write them with the tokenizer, whole.
 
     Raises:
         ReproError: the disk is full, or the folder cannot be written.
     """
+    model = shop.accelerator.unwrap_model(scorer).model
+    if is_adapted(model):
+        if shop.accelerator.is_main_process:
+            save_model(merged(model), tokenizer, folder)
+        shop.accelerator.wait_for_everyone()
+        return
     state = shop.accelerator.get_state_dict(scorer)
     if shop.accelerator.is_main_process:
         plain = {name.removeprefix("model."): tensor for name, tensor in state.items()}
-        save_model(shop.accelerator.unwrap_model(scorer).model, tokenizer, folder, plain)
+        save_model(model, tokenizer, folder, plain)
     shop.accelerator.wait_for_everyone()
 
 
@@ -304,9 +308,3 @@ def _reference_key(
 ) -> str:
     said = (folder_hash(base), tokens.hash(), stage.hyperparameters.loss_type, str(autocast), shares_prompts)
     return hashlib.sha256(repr(said).encode()).hexdigest()
-
-
-def _without_dropout(model: torch.nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0

@@ -51,7 +51,7 @@ def semantics_of(framework: str, method: str, **changes: str) -> Semantics:
 
 
 def stage_of(method: str, *, framework: str = "open-instruct", steps: int | None = 6, **changes: Any) -> StagePlan:
-    named = {"base": "org/base" if method == "sft" else "<sft>", "name": method, "datasets": ()}
+    named = {"base": "org/base" if method == "sft" else "<sft>", "name": method, "datasets": (), "adapter": None}
     named.update({key: changes.pop(key) for key in list(changes) if key in named})
     semantics = semantics_of(framework, method, **{key: changes.pop(key) for key in list(changes) if key in CHOICES})
     if method == "sft":

@@ -61,6 +61,21 @@ class Vocabulary:
                     return True
         return False
 
+    def marks(self, pattern: re.Pattern[str]) -> list[str] | None:
+        """The pieces of text, one of which stands in every part of `lower` (cut between words) that the pattern matches.
+
+        None where it needs none in particular. Empty, where `lacks` says so.
+        """
+        needs = needs_of(pattern)
+        if not needs:
+            return None
+        needed, parts = needs[0]
+        found = [*(needed & self.words)]
+        for part in parts:
+            if part in self._joined:
+                found.append(part.strip())
+        return found
+
 
 @lru_cache(maxsize=4)
 def vocabulary(text: str) -> Vocabulary:

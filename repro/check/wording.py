@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from repro.card import Span
 from repro.spec import AnyFact, Spec
-from repro.vocabulary import needs_of, split_lines, vocabulary
+from repro.vocabulary import split_lines, vocabulary
 
 LONGEST_LINE = 4000
 """Characters of a line that are searched: data in a line's tail is no prose."""
@@ -90,63 +92,95 @@ def lines_of(spec: Spec, *, body_only: bool = False) -> Iterator[tuple[int, str]
 def reads_english(spec: Spec) -> bool:
     """Whether words that are looked for in English could be found: most letters are ASCII, and the small words of
     English are not outnumbered by those of other languages in Latin letters."""
-    sample = spec.text[:20_000]
-    return _mostly_ascii(sample) and _mostly_english(sample)
+    return _reads_english(spec.text)
 
 
 @lru_cache(maxsize=4)
-def _mostly_english(sample: str) -> bool:
-    lower = sample.lower()
-    others = sum(map(lower.count, _OTHERS))
+def _reads_english(text: str) -> bool:
+    return _mostly_ascii(text[:_SAMPLE]) and _mostly_english(text)
+
+
+_SAMPLE = 20_000
+"""Characters by whose words a language is told."""
+
+
+def _mostly_english(text: str) -> bool:
+    words = vocabulary(text).words
+    foreign = [word for word in _OTHERS if word in words or not word.isascii()]
+    if not foreign:
+        return True
+    lower = text[:_SAMPLE].lower()
+    others = sum([lower.count(f" {word} ") for word in foreign])
     return others < 5 or others <= sum(map(lower.count, _ENGLISH))
 
 
 _ENGLISH = (" the ", " of ", " and ", " is ", " to ", " with ", " was ", " for ", " in ")
 _OTHERS = (
-    " de ", " la ", " el ", " que ", " les ", " des ", " un ", " una ", " con ", " para ", " com ", " und ", " der ",
-    " ist ", " di ", " il ", " của ", " và ",
+    "de", "la", "el", "que", "les", "des", "un", "una", "con", "para", "com", "und", "der", "ist", "di", "il", "của",
+    "và",
 )  # fmt: skip
 
 
-@lru_cache(maxsize=4)
 def _mostly_ascii(sample: str) -> bool:
     if sample.isascii():
         return True
-    others = sum(c.isalpha() for c in sample if c > "\x7f")
+    others = sum(map(str.isalpha, _ASCII.sub("", sample)))
     ascii_letters = len(_NO_LETTER.sub("", sample))
     return ascii_letters >= 0.8 * (ascii_letters + others)
 
 
+_ASCII = re.compile(r"[\x00-\x7f]+")
 _NO_LETTER = re.compile(r"[^A-Za-z]+")
 
 
 def search(spec: Spec, pattern: re.Pattern[str], *, body_only: bool = False) -> list[Hit]:
     """Every line that the pattern matches, once a line."""
-    return list(_hits(spec, pattern, body_only))
+    return [] if vocabulary(spec.text).lacks(pattern) else _hits(spec, pattern, body_only, len(spec.text))
 
 
 def first(spec: Spec, pattern: re.Pattern[str], *, body_only: bool = False) -> Hit | None:
     """The first line that the pattern matches."""
-    return next(_hits(spec, pattern, body_only), None)
+    hits = [] if vocabulary(spec.text).lacks(pattern) else _hits(spec, pattern, body_only, 1)
+    return hits[0] if hits else None
 
 
-def _hits(spec: Spec, pattern: re.Pattern[str], body_only: bool) -> Iterator[Hit]:
+def _hits(spec: Spec, pattern: re.Pattern[str], body_only: bool, most: int) -> list[Hit]:
     text = spec.text
     words = vocabulary(text)
-    if words.lacks(pattern):
-        return
     lines, end = _lines(text)
-    places: Iterable[int] = range(end if body_only else 0, len(lines))
-    needs = needs_of(pattern)
-    if needs and len(marks := needs[0].marks) <= _MOST_MARKS:
-        lower = lowered_lines(words.lower)
-        places = [i for i in places if any(mark in lower[i] for mark in marks)]
-    for number in places:
+    begin = end if body_only else 0
+    marks = words.marks(pattern)
+    hits: list[Hit] = []
+    for number in range(begin, len(lines)) if marks is None else _places(words.lower, marks, begin):
         line = lines[number]
         if len(line) > LONGEST_LINE:
             line = line[:LONGEST_LINE]
         if (found := pattern.search(line)) and not ("<!--" in text and _is_comment(spec, number)):
-            yield Hit(at(spec, number + 1), found, line)
+            hits.append(Hit(Span(spec.source, number + 1, number + 1), found, line))
+            if len(hits) >= most:
+                break
+    return hits
+
+
+def _places(lower: str, marks: list[str], begin: int) -> list[int]:
+    """The lines (from 0) from `begin` on that hold one of the marks."""
+    starts = _starts(lower)
+    if begin >= len(starts):
+        return []
+    found: set[int] = set()
+    for mark in marks:
+        place = lower.find(mark, starts[begin])
+        while place >= 0:
+            after = bisect_right(starts, place)
+            found.add(after - 1)
+            place = lower.find(mark, starts[after]) if after < len(starts) else -1
+    return sorted(found)
+
+
+@lru_cache(maxsize=4)
+def _starts(lower: str) -> list[int]:
+    """Where each line of a text begins."""
+    return list(accumulate([len(line) + 1 for line in lower.split("\n")[:-1]], initial=0))
 
 
 def _is_comment(spec: Spec, number: int) -> bool:
@@ -180,10 +214,6 @@ def matches(spec: Spec, pattern: re.Pattern[str], needed: str) -> Iterator[tuple
         if line > end and needed in text and len(text) < LONGEST_LINE:
             for match in pattern.finditer(text):
                 yield line, match
-
-
-_MOST_MARKS = 8
-"""With more marks to look for than this in each line, the pattern itself is as quick."""
 
 
 @lru_cache(maxsize=4)

@@ -62,7 +62,7 @@ class Vocabulary:
         return False
 
     def marks(self, pattern: re.Pattern[str]) -> list[str] | None:
-        """The pieces of text, one of which stands in every part of `lower` (cut between words) that the pattern matches.
+        """Pieces of text of which every part of `lower` (cut between words) that the pattern matches holds one.
 
         None where it needs none in particular. Empty, where `lacks` says so.
         """

@@ -156,21 +156,12 @@ _nothings: dict[tuple[str, str], tuple[Check, Observation, Finding]] = {}
 
 
 def _finding(check: Check, o: Observation) -> Finding:
-    finding = Finding(
-        code=check.code,
-        slug=check.slug,
-        title=check.title,
-        family=check.family,
-        severity=check.severity,
-        confidence=check.confidence,
-        outcome=o.outcome,
-        message=o.message,
-        spans=o.spans,
-        fix=o.fix or (check.fix if o.outcome is Outcome.FAIL else ""),
-        claims=o.claims,
-        edits=o.edits,
-        persona=check.persona,
-    )
+    outcome = o.outcome
+    fix = o.fix or (check.fix if outcome is Outcome.FAIL else "")
+    finding = Finding(  # by position: names take as long again
+        check.code, check.slug, check.title, check.family, check.severity, check.confidence,
+        outcome, o.message, o.spans, fix, o.claims, o.edits, check.persona,
+    )  # fmt: skip
     if o.outcome is _NOTHING and len(_nothings) < _MOST_NOTHINGS:
         _nothings[check.code, o.message] = (check, o, finding)
     return finding

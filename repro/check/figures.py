@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from repro.card import Span
-from repro.check.wording import LONGEST_LINE, PipeTable, front_matter_end, pipe_tables, text_lines
+from repro.check.wording import LONGEST_LINE, PipeTable, front_matter_end, lines_with, pipe_tables, text_lines
 from repro.finding import Edit
 from repro.number import Interval, Number
 from repro.spec import Spec
@@ -25,7 +25,7 @@ _ITEM = re.compile(
     r"\s{0,8}(?:[-*+•]\s+)?[*_`\"']{0,3}(?P<label>[A-Za-z#][^|:=`\"]{0,60}?)[*_`\"']{0,3}\s*[:=]\s*[*_`\"]{0,3}\s*"
     r"(?P<value>[-+~≈<>\d][^|]{0,80}?)[*_`\",]{0,4}\s*$"
 )
-_FIGURE_AFTER = re.compile(r"[:=]\s*[*_`\"]{0,3}\s*[-+~≈<>\d]")
+_FIGURE_AFTER = re.compile(r"[:=]\s*+[*_`\"]{0,3}+\s*+[-+~≈<>\d]")
 """What every line that `_ITEM` matches has in it: most lines with a colon do not."""
 _WORDS = re.compile(r"[^\W_]+")
 
@@ -77,11 +77,10 @@ def entries(spec: Spec) -> tuple[Entry, ...]:
 
 
 def _entries(spec: Spec) -> Iterator[Entry]:
-    end = front_matter_end(spec)
-    for line, text in enumerate(text_lines(spec), start=1):
-        if line <= end or len(text) > 200 or (":" not in text and "=" not in text) or "|" in text:
-            continue
-        match = _ITEM.match(text) if _FIGURE_AFTER.search(text) else None
+    lines, end = text_lines(spec), front_matter_end(spec)
+    for line in lines_with(spec, _FIGURE_AFTER):
+        text = lines[line - 1]
+        match = _ITEM.match(text) if line > end and len(text) <= 200 and "|" not in text else None
         if match and (number := figure(match["value"])):
             yield Entry(label_of(match["label"]), number, line, match.start("value") + 1, match["label"])
     for table in pipe_tables(spec):

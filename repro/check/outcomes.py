@@ -7,8 +7,12 @@ from functools import lru_cache
 from repro.card import Span
 from repro.finding import Edit, Observation, Outcome
 
+_PASS, _FAIL, _UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
+
 
 def _spans(spans: tuple[Span | None, ...]) -> tuple[Span, ...]:
+    if len(spans) == 1:
+        return (spans[0],) if spans[0] is not None else ()
     kept: list[Span] = []
     for span in spans:
         if span is not None and span not in kept:
@@ -18,19 +22,19 @@ def _spans(spans: tuple[Span | None, ...]) -> tuple[Span, ...]:
 
 def passed(message: str, *spans: Span | None, claims: tuple[str, ...] = ()) -> Observation:
     """Looked at, and as it should be."""
-    return Observation(Outcome.PASS, message, _spans(spans), claims=claims)
+    return Observation(_PASS, message, _spans(spans) if spans else (), "", claims)
 
 
 def failed(
     message: str, *spans: Span | None, fix: str = "", claims: tuple[str, ...] = (), edits: tuple[Edit, ...] = ()
 ) -> Observation:
     """Wrong or left out, such that the card's author would agree."""
-    return Observation(Outcome.FAIL, message, _spans(spans), fix=fix, claims=claims, edits=edits)
+    return Observation(_FAIL, message, _spans(spans) if spans else (), fix, claims, edits)
 
 
 def unknown(message: str, *spans: Span | None, fix: str = "", claims: tuple[str, ...] = ()) -> Observation:
     """Cannot tell; the message says what would be needed."""
-    return Observation(Outcome.UNKNOWN, message, _spans(spans), fix=fix, claims=claims)
+    return Observation(_UNKNOWN, message, _spans(spans) if spans else (), fix, claims)
 
 
 @lru_cache(maxsize=512)

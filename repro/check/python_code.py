@@ -130,8 +130,19 @@ def python_snippets(code: Iterable[CodeBlock]) -> list[Snippet]:
     return list(_snippets(tuple(code)))
 
 
-@lru_cache(maxsize=4)
+_parsed: tuple[tuple[CodeBlock, ...], tuple[Snippet, ...]] = ((), ())
+"""The last card's blocks: half a dozen checks ask, one after the other, and blocks are dear to hash."""
+
+
 def _snippets(code: tuple[CodeBlock, ...]) -> tuple[Snippet, ...]:
+    global _parsed
+    last = _parsed
+    if last[0] is not code:
+        last = _parsed = (code, _all_parsed(code))
+    return last[1]
+
+
+def _all_parsed(code: tuple[CodeBlock, ...]) -> tuple[Snippet, ...]:
     blocks = [b for b in code if b.language.lower().strip("{}.") in PYTHON]
     return tuple(parse(b) for b in blocks[:MOST_BLOCKS])
 
@@ -239,10 +250,17 @@ _LOADERS = ("from_pretrained", "pipeline", "LLM", "snapshot_download")
 
 def named_models(code: Iterable[CodeBlock]) -> list[tuple[str, Span]]:
     """Repository names (or paths) that usage code loads as models or tokenizers, with their lines."""
-    return list(_named_models(tuple(code)))
+    global _named
+    blocks, last = tuple(code), _named
+    if last[0] is not blocks:
+        last = _named = (blocks, _named_models(blocks))
+    return list(last[1])
 
 
-@lru_cache(maxsize=4)
+_named: tuple[tuple[CodeBlock, ...], tuple[tuple[str, Span], ...]] = ((), ())
+"""The last card's answer, as its parsed blocks."""
+
+
 def _named_models(blocks: tuple[CodeBlock, ...]) -> tuple[tuple[str, Span], ...]:
     found: list[tuple[str, Span]] = []
     names: dict[str, str] = {}

@@ -207,6 +207,15 @@ def _commented(text: str) -> frozenset[int]:
     return frozenset(lines)
 
 
+def lines_with(spec: Spec, pattern: re.Pattern[str]) -> list[int]:
+    """The lines (from 1), ascending, on which a match of the pattern in the whole text begins.
+
+    They are all the lines that the pattern matches alone, where a match never holds the beginning of another.
+    """
+    starts = _starts(spec.text)
+    return sorted({bisect_right(starts, match.start()) for match in pattern.finditer(spec.text)})
+
+
 def matches(spec: Spec, pattern: re.Pattern[str], needed: str) -> Iterator[tuple[int, re.Match[str]]]:
     """(line number, match) of every match in the body's lines, several a line, where `needed` stands in the line."""
     end = front_matter_end(spec)

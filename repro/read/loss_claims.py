@@ -50,9 +50,10 @@ def loss_claims(ledger: Ledger, gathered: Gathered, assignment: Assignment, trai
     """
     first: dict[int, Claim] = {}
     before: dict[int, Claim] = {}
+    stages = {s.name: s for s in reversed(assignment.stages)}
     for reading in gathered.readings:
         name = assignment.of(reading.stage)
-        stage = next((s for s in assignment.stages if s.name == name), None)
+        stage = stages.get(name)
         window, window_why = _window(reading, stage, trainer_logs)
         where = (
             f"@{reading.step}"

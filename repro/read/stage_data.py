@@ -10,6 +10,7 @@ from repro.read.document import Document, hub_id
 from repro.read.statement import Gathered, Statement
 from repro.read.values import fold, left_open
 from repro.spec import AnyFact
+from repro.vocabulary import vocabulary
 
 _TRAINER_DATA = re.compile(
     r"\b(?:fine[- ]?tuned version of \S+(?: \S+){0,4}?|trained from scratch) on (?:the |an? )?"
@@ -185,7 +186,7 @@ def read_named_base(doc: Document, gathered: Gathered) -> Gathered:
     if doc.card.front_matter.get("base_model") or any(s.key == "base_model" for s in gathered.statements):
         return Gathered()
     sized = not all(doc.words.lacks(pattern) for pattern in _BASES)
-    if gathered.parts or not (sized or _marked(doc.card.text)):
+    if gathered.parts or not (sized or (not vocabulary(doc.card.text).lacks(_MARK) and _marked(doc.card.text))):
         return Gathered()
     unsized = tuple([pattern for pattern in _UNSIZED if not doc.words.lacks(pattern)])
     found: dict[str, Statement] = {}

@@ -69,8 +69,7 @@ _TOLD = (TRAINING - {"chat_template"}) | {"base_model"}
 
 def from_scratch(doc: Document) -> bool:
     """Whether the card says that its own model was pretrained, or shows the command that did it."""
-    said = doc.words.lower
-    if "pretrained" in said or "pre-trained" in said or "from scratch" in said:
+    if not doc.words.lacks(_SCRATCH):
         for block in doc.blocks:
             if block.kind in (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM) and "train" in block.text:
                 text = block.text[:5000]

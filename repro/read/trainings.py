@@ -10,6 +10,7 @@ from repro.read.names import TELLING, TRAINING, method_of, methods_in
 from repro.read.prose import own_method
 from repro.read.statement import Gathered, Statement
 from repro.read.told_training import from_scratch, then_tuned
+from repro.vocabulary import vocabulary
 
 AFTER_SFT = frozenset(("dpo", "kto", "simpo", "ipo", "cpo", "ppo", "grpo", "rlvr", "reward"))
 
@@ -56,9 +57,11 @@ def unnamed(doc: Document, gathered: Gathered) -> str:
     said = any(s.key == "base_model" for s in gathered.statements) or "base_model" in doc.card.front_matter
     named = said or (not doc.words.lacks(_FINE_TUNED) and _told(doc))
     text = doc.card.text
-    lower = text.lower()
+    words = vocabulary(text)
+    lower = words.lower
+    continued = not words.lacks(_CONTINUED) and _CONTINUED.search(text)
     assistant = any(_ASSISTANTS & set(name.split()) for name in doc.names)
-    if "rain" in text and ((_CONTINUED.search(text) and not assistant) or _TITLED.search(doc.title)):
+    if "rain" in text and ((continued and not assistant) or _TITLED.search(doc.title)):
         return "pretraining"
     if named or _TUNED.search(doc.title) or then_tuned(doc):
         return _supervised(doc)

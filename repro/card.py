@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from repro.frozen import unguarded
+
 Yaml: TypeAlias = "bool | int | float | str | list[Yaml] | dict[str, Yaml] | None"
 """What front matter may hold once it is read: plain data, no aliases, no tags, no dates."""
 
@@ -26,6 +28,17 @@ class Span:
             return self.source
         end = f"-{self.end_line}" if self.end_line != self.line else ""
         return f"{self.source}:{self.line}{end}"
+
+
+_Span = unguarded(Span)
+
+
+def make_span(source: str, line: int, end_line: int, column: int = 0, end_column: int = 0) -> Span:
+    """The same as `Span(...)`, made quickly."""
+    made = _Span()
+    made.source, made.line, made.end_line, made.column, made.end_column = source, line, end_line, column, end_column
+    made.__class__ = Span
+    return made  # type: ignore[no-any-return]
 
 
 class BlockKind(StrEnum):
@@ -55,6 +68,17 @@ class Cell:
     """Targets of the links in the cell."""
 
 
+_Cell = unguarded(Cell)
+
+
+def make_cell(text: str, raw: str, span: Span, start: int, end: int, links: tuple[str, ...] = ()) -> Cell:
+    """The same as `Cell(...)`, made quickly."""
+    made = _Cell()
+    made.text, made.raw, made.span, made.start, made.end, made.links = text, raw, span, start, end, links
+    made.__class__ = Cell
+    return made  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table: one header row (possibly of empty cells) and body rows, padded to the same length."""
@@ -79,6 +103,21 @@ class Block:
     """The info string's first word, for a code block."""
     table: Table | None = None
     links: tuple[str, ...] = ()
+
+
+_Block = unguarded(Block)
+
+
+def make_block(
+    kind: BlockKind, span: Span, text: str, heading_path: tuple[str, ...] = (), level: int = 0, language: str = "",
+    table: Table | None = None, links: tuple[str, ...] = (),
+) -> Block:  # fmt: skip
+    """The same as `Block(...)`, made quickly."""
+    made = _Block()
+    made.kind, made.span, made.text, made.heading_path = kind, span, text, heading_path
+    made.level, made.language, made.table, made.links = level, language, table, links
+    made.__class__ = Block
+    return made  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)

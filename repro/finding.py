@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from repro.card import Span
 from repro.evidence import Evidence
+from repro.frozen import unguarded
 from repro.spec import Spec
 
 
@@ -81,6 +82,21 @@ class Observation:
     """Mechanical changes that mend it, made together or not at all; empty where mending takes judgement."""
 
 
+_Observation = unguarded(Observation)
+
+
+def make_observation(
+    outcome: Outcome, message: str, spans: tuple[Span, ...] = (), fix: str = "", claims: tuple[str, ...] = (),
+    edits: tuple[Edit, ...] = (),
+) -> Observation:  # fmt: skip
+    """The same as `Observation(...)`, made quickly."""
+    made = _Observation()
+    made.outcome, made.message, made.spans = outcome, message, spans
+    made.fix, made.claims, made.edits = fix, claims, edits
+    made.__class__ = Observation
+    return made  # type: ignore[no-any-return]
+
+
 NEEDS = {
     "card": "the card alone",
     "parent": "the card of the model it was trained from",
@@ -139,6 +155,22 @@ class Finding:
     persona: Persona = Persona.AUTHOR
     ignored: str = ""
     """The reason for which somebody ignores it; an ignored finding is shown and never fails a run."""
+
+
+_Finding = unguarded(Finding)
+
+
+def make_finding(check: Check, seen: Observation) -> Finding:
+    """What a check has observed as a finding of its own, made quickly."""
+    made = _Finding()
+    made.code, made.slug, made.title, made.family = check.code, check.slug, check.title, check.family
+    made.severity, made.confidence, made.persona = check.severity, check.confidence, check.persona
+    made.outcome = outcome = seen.outcome
+    made.message, made.spans, made.claims, made.edits = seen.message, seen.spans, seen.claims, seen.edits
+    made.fix = seen.fix or (check.fix if outcome is Outcome.FAIL else "")
+    made.ignored = ""
+    made.__class__ = Finding
+    return made  # type: ignore[no-any-return]
 
 
 FAMILY_DIGIT: dict[str, Family] = {str(i): f for i, f in enumerate(Family, start=1)}

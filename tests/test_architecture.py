@@ -15,7 +15,7 @@ VERBS = ("read", "gather", "check", "resolve", "train", "evaluate", "compare", "
 # A module may import those to its left, in its own group or an earlier one.
 NOUNS = (
     ("errors",),
-    ("number", "vocabulary"),
+    ("number", "vocabulary", "frozen"),
     ("arithmetic",),
     ("memory",),
     ("relations",),

@@ -12,7 +12,7 @@ from pathlib import Path
 from repro.check.subjects import SUBJECTS, subjects_of
 from repro.errors import UsageError
 from repro.evidence import Evidence
-from repro.finding import Check, Finding, Observation, Outcome
+from repro.finding import Check, Finding, Observation, Outcome, make_finding
 from repro.spec import Spec
 
 
@@ -156,12 +156,7 @@ _nothings: dict[tuple[str, str], tuple[Check, Observation, Finding]] = {}
 
 
 def _finding(check: Check, o: Observation) -> Finding:
-    outcome = o.outcome
-    fix = o.fix or (check.fix if outcome is Outcome.FAIL else "")
-    finding = Finding(  # by position: names take as long again
-        check.code, check.slug, check.title, check.family, check.severity, check.confidence,
-        outcome, o.message, o.spans, fix, o.claims, o.edits, check.persona,
-    )  # fmt: skip
+    finding = make_finding(check, o)
     if o.outcome is _NOTHING and len(_nothings) < _MOST_NOTHINGS:
         _nothings[check.code, o.message] = (check, o, finding)
     return finding

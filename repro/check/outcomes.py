@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from repro.card import Span
-from repro.finding import Edit, Observation, Outcome
+from repro.finding import Edit, Observation, Outcome, make_observation
 
 _PASS, _FAIL, _UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 
@@ -22,19 +22,19 @@ def _spans(spans: tuple[Span | None, ...]) -> tuple[Span, ...]:
 
 def passed(message: str, *spans: Span | None, claims: tuple[str, ...] = ()) -> Observation:
     """Looked at, and as it should be."""
-    return Observation(_PASS, message, _spans(spans) if spans else (), "", claims)
+    return make_observation(_PASS, message, _spans(spans) if spans else (), "", claims)
 
 
 def failed(
     message: str, *spans: Span | None, fix: str = "", claims: tuple[str, ...] = (), edits: tuple[Edit, ...] = ()
 ) -> Observation:
     """Wrong or left out, such that the card's author would agree."""
-    return Observation(_FAIL, message, _spans(spans) if spans else (), fix, claims, edits)
+    return make_observation(_FAIL, message, _spans(spans) if spans else (), fix, claims, edits)
 
 
 def unknown(message: str, *spans: Span | None, fix: str = "", claims: tuple[str, ...] = ()) -> Observation:
     """Cannot tell; the message says what would be needed."""
-    return Observation(_UNKNOWN, message, _spans(spans) if spans else (), fix, claims)
+    return make_observation(_UNKNOWN, message, _spans(spans) if spans else (), fix, claims)
 
 
 @lru_cache(maxsize=512)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-from repro.card import Span
+from repro.card import Span, make_span
 from repro.spec import AnyFact, Spec
 from repro.vocabulary import split_lines, vocabulary
 
@@ -37,7 +37,7 @@ class PipeTable:
 
 
 def at(spec: Spec, line: int, end_line: int | None = None) -> Span:
-    return Span(spec.source, line, end_line or line)
+    return make_span(spec.source, line, end_line or line)
 
 
 @lru_cache(maxsize=4)
@@ -156,7 +156,7 @@ def _hits(spec: Spec, pattern: re.Pattern[str], body_only: bool, most: int) -> l
         if len(line) > LONGEST_LINE:
             line = line[:LONGEST_LINE]
         if (found := pattern.search(line)) and not ("<!--" in text and _is_comment(spec, number)):
-            hits.append(Hit(Span(spec.source, number + 1, number + 1), found, line))
+            hits.append(Hit(make_span(spec.source, number + 1, number + 1), found, line))
             if len(hits) >= most:
                 break
     return hits

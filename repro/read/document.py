@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from repro.card import Block, BlockKind, Card, Span
+from repro.card import Block, BlockKind, Card, Span, make_span
 from repro.read.names import method_of
 from repro.read.values import fold
 from repro.vocabulary import Vocabulary, split_lines
@@ -137,7 +137,7 @@ class Document:
         for number in range(span.line, min(span.end_line, span.line + 400) + 1):
             column = self.lines[number - 1].find(printed) if number <= len(self.lines) else -1
             if printed and column >= 0:
-                return Span(span.source, number, number, column + 1, column + len(printed))
+                return make_span(span.source, number, number, column + 1, column + len(printed))
         return span
 
     def names_another(self, block: Block) -> bool:

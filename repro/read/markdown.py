@@ -8,7 +8,7 @@ from typing import Any
 
 import pyromark
 
-from repro.card import Block, BlockKind, Card, Cell, Problem, Span, Table
+from repro.card import Block, BlockKind, Card, Cell, Problem, Table, make_block, make_cell, make_span
 from repro.read.front_matter import read_front_matter
 from repro.read.html_tables import html_tables
 from repro.read.html_text import COMMENT, TAG, html_headings, without_html
@@ -30,7 +30,7 @@ def read_card(data: bytes, source: str) -> Card:
     blocks: list[Block] = []
     if front.span is not None:
         inner = "\n".join(text.lines[front.span.line : front.span.end_line - 1])
-        blocks.append(Block(BlockKind.FRONT_MATTER, front.span, inner, language="yaml"))
+        blocks.append(make_block(BlockKind.FRONT_MATTER, front.span, inner, language="yaml"))
     walk = _Walk(text, front.body)
     blocks.extend(walk.blocks())
     return Card(
@@ -49,7 +49,7 @@ def read_card(data: bytes, source: str) -> Card:
 def _encoding(text: SourceText) -> tuple[Problem, ...]:
     if not text.recoded:
         return ()
-    return (Problem(Span(text.source, 1, 1), "this file is UTF-16: the Hub and most programs read UTF-8 only"),)
+    return (Problem(make_span(text.source, 1, 1), "this file is UTF-16: the Hub and most programs read UTF-8 only"),)
 
 
 class _Walk:
@@ -197,7 +197,7 @@ class _Walk:
         level: int = 0, language: str = "", table: Table | None = None, links: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         span = self._source.span(start, end)
-        self._blocks.append(Block(kind, span, text, self._path, level, language, table, links))
+        self._blocks.append(make_block(kind, span, text, self._path, level, language, table, links))
 
     def _raw(self, events: Any) -> str:
         """The verbatim text up to the end of a code or HTML block."""
@@ -220,7 +220,7 @@ class _Walk:
             return text, end
         place = start + raw.find(b"\n") + 1 + meant.end()
         line = self._source.line_of(place - 1)
-        span = Span(self._source.source, line, line)
+        span = make_span(self._source.source, line, line)
         self.problems.append(Problem(span, "the code fence closes at the end of a line, which Markdown does not see"))
         self._resume = place
         inner = raw[raw.find(b"\n") + 1 :][: meant.start()]
@@ -267,7 +267,7 @@ class _Walk:
         for event, _ in events:
             if event.__class__ is dict and event.get("End") == "Table":
                 break
-        place = Span(self._source.source, line, line)
+        place = make_span(self._source.source, line, line)
         self.problems.append(Problem(place, f"this table has more than {MAX_ROWS} rows: the rest was not read"))
 
     def _row(self, start: int, end: int) -> tuple[int, int, int, bool]:
@@ -290,16 +290,16 @@ class _Walk:
         end = start + len(inner)
         if ascii_row:
             raw = inner.decode("ascii")
-            span = Span(source.source, line, line, start - first + 1, max(start + 1, end) - first)
+            span = make_span(source.source, line, line, start - first + 1, max(start + 1, end) - first)
         else:
             raw = inner.decode("utf-8", "replace")
             column = source.column_of(start, line)
-            span = Span(source.source, line, line, column, max(column, column + len(raw) - 1))
+            span = make_span(source.source, line, line, column, max(column, column + len(raw) - 1))
         text = pieces[0] if len(pieces) == 1 else "".join(pieces)
         text = raw if text == raw and "  " not in text and text.isascii() and text.isprintable() else text
         if text is not raw:
             text = " ".join(text.split())
         if source.recoded or len(source.shift_at) > 1:
-            return Cell(text, raw, span, source.data_offset(start), source.data_offset(end), tuple(links))
+            return make_cell(text, raw, span, source.data_offset(start), source.data_offset(end), tuple(links))
         shift = source.shift_by[0]
-        return Cell(text, raw, span, start + shift, end + shift, tuple(links))
+        return make_cell(text, raw, span, start + shift, end + shift, tuple(links))

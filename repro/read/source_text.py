@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import NamedTuple
 
-from repro.card import Span
+from repro.card import Span, make_span
 from repro.vocabulary import split_lines
 
 BOM = b"\xef\xbb\xbf"
@@ -60,8 +60,8 @@ class SourceText(NamedTuple):
             end -= 1
         first = bisect_right(starts, start) or 1
         if end <= start or first == len(starts) or end <= starts[first]:
-            return Span(self.source, first, first)  # one line, as most blocks are
-        return Span(self.source, first, bisect_right(starts, end - 1, first))
+            return make_span(self.source, first, first)  # one line, as most blocks are
+        return make_span(self.source, first, bisect_right(starts, end - 1, first))
 
 
 def decode(data: bytes, source: str) -> SourceText:

@@ -34,11 +34,15 @@ class Checkpoints:
     used.
     """
 
-    def __init__(self, folder: Path, accelerator: Any, *, every_seconds: float = LEAST_SECONDS_BETWEEN) -> None:
+    def __init__(
+        self, folder: Path, accelerator: Any, *, every_seconds: float = LEAST_SECONDS_BETWEEN, origin: str = ""
+    ) -> None:
         """
         Args:
             every_seconds: the least time between two; 0 writes one after every step, whatever it costs.
+            origin: names the starting weights and the rows; a checkpoint of another is refused.
         """
+        self._origin = origin
         self._every = every_seconds
         self.folder = folder
         self._accelerator = accelerator
@@ -83,7 +87,7 @@ class Checkpoints:
                     weights = _trained(self._accelerator.unwrap_model(model))
                     write_state(part / "state.pt", {"model": weights, "optimizer": optimizer.state_dict()})
                 write_layout(part, self._accelerator)
-                write_manifest(part, step=step, seconds=seconds, log_hash=log_hash)
+                write_manifest(part, step=step, seconds=seconds, log_hash=log_hash, origin=self._origin)
                 os.rename(part, self._place(step))
                 _sync_folder(self.folder)
                 for old in self.steps()[:-KEPT]:
@@ -152,7 +156,8 @@ class Checkpoints:
         for step in reversed(steps):
             place = self._place(step)
             try:
-                seconds = check_manifest(place, step=step, log_hash=log_hash(step) if log_hash else "")
+                log = log_hash(step) if log_hash else ""
+                seconds = check_manifest(place, step=step, log_hash=log, origin=self._origin)
             except ValueError as why:
                 refused.append(f"{place.name}: {why}")
                 continue

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from repro.errors import RunError
+from repro.files import write_whole
+
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's content, in hex.
@@ -23,3 +26,34 @@ def folder_hash(folder: Path) -> str:
         digest.update(path.name.encode() + b"\0")
         digest.update(bytes.fromhex(file_hash(path)))
     return digest.hexdigest()
+
+
+def seal(folder: Path) -> None:
+    """Write down a folder's hash beside it.
+
+    Raises:
+        ReproError: it cannot be written.
+    """
+    write_whole(_seal_of(folder), folder_hash(folder))
+
+
+def check_seal(folder: Path) -> None:
+    """Make sure that a sealed folder is as it was.
+
+    Raises:
+        RunError: it is gone, or its files are others.
+    """
+    try:
+        same = _seal_of(folder).read_text("ascii") == folder_hash(folder)
+    except FileNotFoundError:
+        same = False
+    if not same:
+        raise RunError(
+            "the model is not, file for file, what its stage saved",
+            where=str(folder),
+            hint=f"remove {folder.parent} to train the stage again",
+        )
+
+
+def _seal_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.sha256")

@@ -49,6 +49,8 @@ class Job:
     """Asked in the main process whether to end the stage with the steps so far."""
     watch_points: frozenset[int] = frozenset()
     """The steps after which it is asked."""
+    origin: str = ""
+    """Hash of the starting weights and the rows: a checkpoint that comes from others is not gone on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ def train(job: Job, model: Any, optimizer: Any, accelerator: Any, reporter: Repo
         ReproError: the disk is full, or the folder cannot be written.
     """
     main = accelerator.is_main_process
-    checkpoints = Checkpoints(job.folder / "checkpoints", accelerator, every_seconds=job.checkpoint_seconds)
+    place = job.folder / "checkpoints"
+    checkpoints = Checkpoints(place, accelerator, every_seconds=job.checkpoint_seconds, origin=job.origin)
     path = job.folder / STEPS_FILE
     done, before = checkpoints.load(model, optimizer, lambda count: log_hash(path, count))
     log = StepLog(path, keep=done) if main else None

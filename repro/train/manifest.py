@@ -13,7 +13,7 @@ from repro.train.files_hash import file_hash
 MANIFEST = "manifest.json"
 
 
-def write_manifest(folder: Path, *, step: int, seconds: float, log_hash: str) -> None:
+def write_manifest(folder: Path, *, step: int, seconds: float, log_hash: str, origin: str) -> None:
     """Hash the folder's files and write the manifest beside them.
 
     Raises:
@@ -21,16 +21,17 @@ def write_manifest(folder: Path, *, step: int, seconds: float, log_hash: str) ->
         ReproError: the manifest cannot be written.
     """
     files = {str(p.relative_to(folder)): file_hash(p) for p in sorted(folder.rglob("*")) if p.is_file()}
-    said: dict[str, Any] = {"step": step, "seconds": seconds, "log": log_hash, "files": files}
+    said: dict[str, Any] = {"step": step, "seconds": seconds, "log": log_hash, "origin": origin, "files": files}
     write_whole(folder / MANIFEST, json.dumps({**said, "sha256": _hash(said)}, indent=1))
 
 
-def check_manifest(folder: Path, *, step: int, log_hash: str) -> float:
+def check_manifest(folder: Path, *, step: int, log_hash: str, origin: str) -> float:
     """The seconds spent up to a checkpoint that is, file for file, what was written.
 
     Args:
         step: the step that its folder is named after.
         log_hash: SHA-256 of the first `step` lines of the step log as it is now.
+        origin: what the stage starts from now.
 
     Raises:
         ValueError: it is not; the message says what was changed.
@@ -56,6 +57,8 @@ def check_manifest(folder: Path, *, step: int, log_hash: str) -> float:
             raise ValueError(f"{name} cannot be read ({error.strerror or error})") from None
         if not same:
             raise ValueError(f"{name} is damaged or was changed")
+    if said.get("origin") != origin:
+        raise ValueError("it was trained from other weights or other rows than there are now")
     if said["log"] != log_hash:
         raise ValueError(f"the log of its {step} steps was changed since")
     return seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,9 @@ def save_model(model: Any, tokenizer: Any, folder: Path, state: dict[str, torch.
         part.mkdir(parents=True)
         model.save_pretrained(part, state_dict=state)
         tokenizer.save_pretrained(part)
+        for file in part.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
     except OSError as error:

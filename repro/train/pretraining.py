@@ -11,6 +11,7 @@ from repro.plan import Hyperparameters, ProxyModel
 from repro.run import StageRun, Step
 from repro.semantics import Semantics
 from repro.train.batch import Sequences
+from repro.train.files_hash import check_seal
 from repro.train.loop import Job, train
 from repro.train.model import Scorer, load_tokenizer, make_proxy, pad_token_id
 from repro.train.order import Order
@@ -61,6 +62,8 @@ def make_base(shop: Workshop) -> StageRun:
     folder = shop.folder / FOLDER
     finished = load_stage(folder)
     if finished is not None:
+        if shop.accelerator.is_main_process:
+            check_seal(folder / "model")
         return finished
     accelerator = shop.accelerator
     first = shop.plan.stages[0].hyperparameters

@@ -22,7 +22,7 @@ from repro.train.batch import pass_budget
 from repro.train.checkpoint import Checkpoints
 from repro.train.dpo import DpoObjective
 from repro.train.encode import Codec
-from repro.train.files_hash import folder_hash
+from repro.train.files_hash import check_seal, folder_hash, seal
 from repro.train.fit import refuse_misfit
 from repro.train.loop import Job, train
 from repro.train.model import (
@@ -92,6 +92,8 @@ def run_stage(
     folder = shop.folder / f"seed-{seed}" / stage.name
     finished = load_stage(folder)
     if finished is not None:
+        if shop.accelerator.is_main_process:
+            check_seal(folder / "model")
         Checkpoints(folder / "checkpoints", shop.accelerator).clear()  # a kill may have come between
         return finished
     began = time.monotonic()
@@ -120,6 +122,7 @@ def run_stage(
     share = shares_prompts(model, accelerator.device)
     objective = _objective(stage, tokens, pad_token_id(tokenizer), share_prompts=share)
     attempts = count_attempt(shop, folder)
+    origin = _origin(base, tokens)
     scorer, optimizer = prepared(
         accelerator,
         Scorer(model, autocast=autocast),
@@ -136,7 +139,7 @@ def run_stage(
                 scorer,
                 accelerator,
                 path=folder / "reference.pt",
-                key=_reference_key(stage, base, tokens, autocast, shares_prompts=objective.shares_prompts),
+                key=_reference_key(stage, origin, autocast, shares_prompts=objective.shares_prompts),
                 budget=4 * budget,
                 every_seconds=min(SAVE_EVERY_SECONDS, shop.checkpoint_seconds),
                 tick=Reporter(observer_of(shop), f"{label}: reference log-probs", tokens.used),
@@ -154,7 +157,9 @@ def run_stage(
         seconds = shop.checkpoint_seconds
         sofar = StageRun(stage.name, stage.method, seed, base_name, "", (), tokens.sampled, tokens.used, 0.0)
         asked = _watched(shop, sofar, done, order.steps)
-        job = Job(label, objective, order, hyperparameters, semantics, rate, budget, folder, seconds, track, *asked)
+        job = Job(
+            label, objective, order, hyperparameters, semantics, rate, budget, folder, seconds, track, *asked, origin
+        )
         trained = train(job, scorer, optimizer, accelerator, reporter)
     if accelerator.is_main_process:
         write_table(folder, trained.steps)
@@ -204,6 +209,7 @@ def save_trained(shop: Workshop, scorer: Any, tokenizer: Any, folder: Path) -> N
 def finish(shop: Workshop, run: StageRun, folder: Path) -> StageRun:
     """Record the stage as finished, and drop what only a resume would need."""
     if shop.accelerator.is_main_process:
+        seal(folder / "model")
         save_stage(folder, run)
     Checkpoints(folder / "checkpoints", shop.accelerator).clear()
     shop.accelerator.free_memory()
@@ -303,8 +309,11 @@ def _precision(shop: Workshop, stage: StagePlan) -> tuple[torch.dtype, torch.dty
     return torch.float32, None
 
 
-def _reference_key(
-    stage: StagePlan, base: Path, tokens: Tokens, autocast: torch.dtype | None, *, shares_prompts: bool
-) -> str:
-    said = (folder_hash(base), tokens.hash(), stage.hyperparameters.loss_type, str(autocast), shares_prompts)
+def _origin(base: Path, tokens: Tokens) -> str:
+    """What a stage starts from and what it learns, as one hash."""
+    return hashlib.sha256(f"{folder_hash(base)} {tokens.hash()}".encode()).hexdigest()
+
+
+def _reference_key(stage: StagePlan, origin: str, autocast: torch.dtype | None, *, shares_prompts: bool) -> str:
+    said = (origin, stage.hyperparameters.loss_type, str(autocast), shares_prompts)
     return hashlib.sha256(repr(said).encode()).hexdigest()

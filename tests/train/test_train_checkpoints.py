@@ -18,6 +18,7 @@ from repro.plan import Plan
 from repro.run import NO_ASSETS
 from repro.task import Progress, ignore
 from repro.train.engine import AccelerateEngine
+from repro.train.files_hash import folder_hash
 from repro.train.record import load_run, load_stage
 from repro.train.tensors import load_tensors, save_tensors
 from repro.train.token_cache import load_sequences
@@ -206,3 +207,32 @@ def test_a_run_without_its_record_is_put_together_again(alone: Path, tmp_path: P
     assert again is not None
     assert dataclasses.replace(again, environment=before.environment) == before
     assert losses(again) == losses(before)
+
+
+def test_a_finished_stages_model_is_what_it_saved(interrupted: Path) -> None:
+    """The next stage starts from it: a flipped bit would be in every number after it."""
+    for stage in (interrupted / "seed-42" / "sft", interrupted / "base"):
+        weights = stage / "model" / "model.safetensors"
+        before = weights.read_bytes()
+        flip(weights)
+        with pytest.raises(RunError, match="is not, file for file, what its stage saved") as caught:
+            resume(interrupted)
+        assert caught.value.where == str(stage / "model")
+        assert caught.value.hint == f"remove {stage} to train the stage again"
+        weights.write_bytes(before)
+
+
+def test_other_starting_weights_or_rows_are_not_gone_on_from(interrupted: Path, alone: Path) -> None:
+    """The stage before was saved anew, while this one was half trained from what it was."""
+    start = interrupted / "seed-42" / "sft" / "model"
+    settings = start / "tokenizer_config.json"
+    settings.write_bytes(settings.read_bytes() + b" ")
+    start.with_name("model.sha256").write_text(folder_hash(start))
+    log = interrupted / LOG
+    kept = log.read_bytes()
+    with pytest.raises(RunError, match=rf"{LAST}: it was trained from other weights or other rows"):
+        resume(interrupted)
+    assert log.read_bytes() == kept
+    shutil.rmtree(interrupted / "seed-42" / "dpo")
+    resume(interrupted)
+    assert files(interrupted)["seed-42/dpo/steps.jsonl"] == files(alone)["seed-42/dpo/steps.jsonl"]

@@ -161,3 +161,48 @@ DryRun = Annotated[
         "--dry-run", help="Build the models without memory and count what each device would hold (needs torch)."
     ),
 ]
+
+
+class Launchers(StrEnum):
+    here = "here"
+    accelerate = "accelerate"
+    slurm = "slurm"
+
+
+class Shardings(StrEnum):
+    fsdp2 = "fsdp2"
+    zero3 = "zero3"
+
+
+Launcher = Annotated[
+    Launchers,
+    typer.Option(
+        help="here: this process; accelerate: one process a device, by accelerate launch; slurm: a job on a cluster."
+    ),
+]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        min=1,
+        max=65536,
+        help="Processes over all machines, one a device (default: this machine's devices).",
+    ),
+]
+Machines = Annotated[int, typer.Option("--machines", min=1, max=8192, help="Machines that share the processes.")]
+Sharding = Annotated[
+    Shardings,
+    typer.Option("--sharding", help="How several devices share a full-scale model: FSDP2 or DeepSpeed ZeRO-3."),
+]
+TimeLimit = Annotated[
+    str,
+    typer.Option("--time", metavar="LIMIT", help="Time limit of a Slurm job (default: twice the plan's device-hours)."),
+]
+WriteConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--write-accelerate-config",
+        metavar="PATH",
+        help="Also write accelerate's launch configuration for this plan and machine.",
+    ),
+]

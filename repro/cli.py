@@ -15,8 +15,12 @@ from repro.arguments import (
     Endpoint,
     Format,
     Formats,
+    Launcher,
+    Launchers,
+    Machines,
     Offline,
     Output,
+    Processes,
     Quiet,
     Rate,
     Reports,
@@ -27,15 +31,20 @@ from repro.arguments import (
     ScorePublished,
     Seed,
     Seeds,
+    Sharding,
+    Shardings,
     SourceOpt,
     Stages,
     StartOpt,
     Starts,
     StopWhenDecided,
+    TimeLimit,
     Verbose,
+    WriteConfig,
 )
 from repro.check_command import check
 from repro.errors import UsageError
+from repro.launch_command import launched, leave_exit_code, remember, write_config
 from repro.screen import INTERRUPTED
 from repro.sweep_command import sweep
 
@@ -74,6 +83,11 @@ def run(
     max_samples: Samples = None,
     score_published: ScorePublished = False,
     report_to: ReportTo = None,
+    launcher: Launcher = Launchers.here,
+    processes: Processes = None,
+    machines: Machines = 1,
+    sharding: Sharding = Shardings.fsdp2,
+    time: TimeLimit = "",
     format: Format = Formats.text,
     output: Output = None,
     quiet: Quiet = False,
@@ -84,6 +98,8 @@ def run(
 
     screen.can_write(format, output)
     options = screen.options(locals())
+    if launcher is not Launchers.here:
+        return launched(launcher, card, options, processes, machines, sharding, time)
     quiet = quiet or not measure.is_main_process()
     if scale is Scales.proxy and not quiet:
         screen.say(
@@ -166,6 +182,10 @@ def plan(
     endpoint: Endpoint = None,
     offline: Offline = False,
     dry_run: DryRun = False,
+    write_accelerate_config: WriteConfig = None,
+    processes: Processes = None,
+    machines: Machines = 1,
+    sharding: Sharding = Shardings.fsdp2,
     rate: Rate = None,
     format: Format = Formats.text,
     output: Output = None,
@@ -192,6 +212,8 @@ def plan(
     options = screen.options(locals())
     audited, the_plan = pipeline.plan(card, options, dry_run=dry_run)
     screen.warn(audited.spec)
+    if write_accelerate_config is not None:
+        write_config(write_accelerate_config, the_plan, processes, machines, sharding)
     studied = None
     if sensitivity:
         from repro import whatif
@@ -274,4 +296,5 @@ def main(arguments: list[str] | None = None) -> int:
             raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
 
-    return screen.guarded(work)
+    remember(arguments)
+    return leave_exit_code(screen.guarded(work))

@@ -107,6 +107,15 @@ def dry_run(the_plan: Plan) -> Plan:
     return counted(the_plan)
 
 
+def this_machine() -> tuple[int, float | None]:
+    """(accelerators, GB of memory of the smallest); (0, None) without any, and where torch is not installed."""
+    try:
+        from repro.train.machine import accelerators
+    except ImportError:
+        return 0, None
+    return accelerators()
+
+
 def load_run(folder: Path) -> Run | None:
     """The finished run in a folder, or None."""
     from repro.train.record import load_run as load

@@ -34,8 +34,9 @@ EDGES = (
     "shelf", "options", "runs", "quote", "measure", "pipeline", "whatif", "refresh",
     "edits", "diff", "mend", "config", "inputs", "fixing", "checking",
     "row", "row_tables", "rows", "crew", "sweep_card", "sweep_tables", "sweep_summary", "sweep_markdown", "sweep",
+    "launch_config", "launch", "slurm", "launching",
     "panel", "rendering", "api", "api_runs", "__init__", "progress", "warm", "screen", "fix_view", "check_screen",
-    "arguments", "check_command", "sweep_command", "cli", "start", "__main__",
+    "arguments", "check_command", "sweep_command", "launch_command", "cli", "start", "__main__",
 )  # fmt: skip
 """Above the verbs, each importing only those to its left."""
 

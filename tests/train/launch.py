@@ -15,15 +15,16 @@ import psutil
 import yaml
 
 HERE = Path(__file__).parent
-PLAIN = {
+PLAIN: dict[str, object] = {
     "compute_environment": "LOCAL_MACHINE",
-    "distributed_type": "MULTI_CPU",
+    "distributed_type": "MULTI_GPU",
     "mixed_precision": "no",
     "num_machines": 1,
     "machine_rank": 0,
     "main_process_port": 0,
     "use_cpu": True,
 }
+"""Replicas. accelerate's launcher starts one process of MULTI_CPU, and of --cpu, whatever their number (but by MPI)."""
 TIMEOUT_SECONDS = 300
 
 
@@ -36,7 +37,6 @@ def start(
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(file)),
-            *([] if config["distributed_type"] == "FSDP" else ["--cpu"]),
             *(str(HERE / worker), *arguments),
         ],
         stdout=subprocess.PIPE,

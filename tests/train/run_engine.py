@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -21,6 +22,7 @@ def told(event: Progress) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
+    print(f"processes {os.environ.get('WORLD_SIZE', '1')}", flush=True)  # noqa: T201
     plan = pydantic.TypeAdapter(Plan).validate_json(Path(sys.argv[1]).read_bytes())
     # a stage and a step after which it is ended, or a file of assets
     watch = Ends(sys.argv[4], int(sys.argv[5])) if len(sys.argv) > 5 else None

@@ -119,7 +119,8 @@ def test_a_mean_of_means_is_another_recipe(runs: dict[str, Run], recorded: dict[
 def test_two_processes_are_one(runs: dict[str, Run], recorded: dict[str, list[float]], tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_bytes(plan_bytes(recipe("2x16")))
     command = [
-        *(sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"),
+        *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
+        *("--num_machines", "1"),
         *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
         *(str(WORKER), str(tmp_path / "plan.json"), str(tmp_path / "two"), "0"),
     ]

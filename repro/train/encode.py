@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeGuard
 
 from repro.errors import RunError
 from repro.train.batch import Sequences
-from repro.train.template import Message, OddRow, checked, common_messages, render
+from repro.train.odd_row import Where, named, numbered, odd
+from repro.train.template import Message, checked, common_messages, render
 
 Row: TypeAlias = Mapping[str, Any]
 Encoded: TypeAlias = "tuple[list[int], list[bool]]"
 Tick: TypeAlias = Callable[[int], None]
-Where: TypeAlias = Callable[[int], str]
-"""What a row's number (from 0) is called where a reader would look for it."""
 
 SCOPES = ("all_turns", "last_turn", "completion", "all_tokens")
 
@@ -37,20 +35,7 @@ class Codec:
     """"labels" drops a row without a label token left; "none" keeps every row that has a token."""
 
 
-def _numbered(number: int) -> str:
-    return f"row {number + 1}"
-
-
-@contextmanager
-def _named(where: Where, number: int) -> Iterator[None]:
-    """Says of which row an error speaks."""
-    try:
-        yield
-    except OddRow as error:
-        raise RunError(error.message, hint=error.hint, where=where(number)) from error
-
-
-def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = _numbered) -> tuple[Sequences, list[int]]:
+def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = numbered) -> tuple[Sequences, list[int]]:
     """Sequences of the rows that the filter keeps after truncation, and those rows' numbers.
 
     A row has `messages`, or `prompt` and `completion`, or `text`.
@@ -61,7 +46,7 @@ def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = _nu
     kept: list[int] = []
     encoded: list[Encoded] = []
     for number, row in enumerate(rows):
-        with _named(where, number):
+        with named(where, number):
             one = _truncated(_sft(row, codec), codec)
         if _kept(one, codec):
             kept.append(number)
@@ -71,7 +56,7 @@ def encode_sft(rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = _nu
 
 
 def encode_preference(
-    rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = _numbered
+    rows: Sequence[Row], codec: Codec, tick: Tick, where: Where = numbered
 ) -> tuple[Sequences, Sequences, list[int]]:
     """Chosen and rejected sequences of the rows of which the filter keeps both, and those rows' numbers.
 
@@ -85,7 +70,7 @@ def encode_preference(
     chosen: list[Encoded] = []
     rejected: list[Encoded] = []
     for number, row in enumerate(rows):
-        with _named(where, number):
+        with named(where, number):
             pair = [_truncated(one, codec) for one in _pair(row, codec)]
         if all(_kept(one, codec) for one in pair):
             kept.append(number)
@@ -123,7 +108,7 @@ def _sft(row: Row, codec: Codec) -> Encoded:
     if isinstance(text, str):
         tokens = _plain(_ended(text, codec), codec)
         return tokens, _all(tokens)
-    raise _odd(row, "messages, nor prompt and completion, nor text", ("messages",))
+    raise odd(row, "messages, nor prompt and completion, nor text", ("messages",))
 
 
 def _pair(row: Row, codec: Codec) -> tuple[Encoded, Encoded]:
@@ -150,19 +135,7 @@ def _pair(row: Row, codec: Codec) -> tuple[Encoded, Encoded]:
         if codec.label_scope == "all_tokens":
             return (both[0], _all(both[0])), (both[1], _all(both[1]))
         return _completions(_plain(opening_text, codec), *both)
-    raise _odd(row, "chosen and rejected conversations or texts", ("chosen", "rejected"))
-
-
-def _odd(row: Row, wanted: str, conversations: Sequence[str]) -> OddRow:
-    """Why a row cannot be trained on: a conversation without a turn, or other columns."""
-    for name in conversations:
-        value = row.get(name)
-        if isinstance(value, Sequence) and not len(value):
-            return OddRow(f"the row's {name} is empty", hint="leave such rows out of the data set")
-    return OddRow(
-        f"the row has no {wanted}: its columns are {', '.join(sorted(row)) or 'none'}",
-        hint="give the data set that the stage was trained on, with its columns named so",
-    )
+    raise odd(row, "chosen and rejected conversations or texts", ("chosen", "rejected"))
 
 
 def _completions(prompt: list[int], chosen: list[int], rejected: list[int]) -> tuple[Encoded, Encoded]:

@@ -6,14 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from repro.errors import RunError
+from repro.train.odd_row import OddRow
 
 Message = Mapping[str, Any]
-
-
-class OddRow(RunError):
-    """A row of the data is not one that can be trained on."""
-
 
 TULU_TEMPLATE = (
     "{%- for message in messages -%}"

@@ -58,6 +58,25 @@ def test_a_two_stage_run_gets_one_base_and_the_rows_of_both(
     assert {"fetch", "download lab/base", "download lab/pairs"} <= {p.task for p in seen}
 
 
+@pytest.mark.parametrize("absent", ["lab/base", "lab/pairs"])
+@pytest.mark.parametrize("how", ["missing", "gated", "private"])
+def test_a_base_or_a_data_set_that_cannot_be_had_is_named(
+    absent: str, how: str, loopback: LoopbackHub, tmp_path: Path, model_folder: Path, dataset_folder: Path
+) -> None:
+    if how != "missing" or absent != "lab/base":
+        loopback.add_model("lab/base", model_folder)
+    if how != "missing" or absent != "lab/pairs":
+        loopback.add_dataset("lab/pairs", dataset_folder)
+    if how != "missing":
+        getattr(loopback, how).add(absent)
+    hub = Hub(loopback.endpoint, cache_folder=str(tmp_path / "cache"))
+    with pytest.raises(PrerequisiteError, match="is gated" if how == "gated" else "is private") as caught:
+        fetch_assets(plan_of(("lab/base", "lab/dpo", "lab/pairs", "train")), hub)
+    kind = "model" if absent == "lab/base" else "dataset"
+    assert f"{kind} {absent} " in caught.value.message
+    assert "HF_TOKEN" in caught.value.hint
+
+
 def test_a_stage_that_names_the_one_before_needs_no_weights(tmp_path: Path, dataset_folder: Path) -> None:
     (tmp_path / "root/datasets/lab").mkdir(parents=True)
     dataset_folder.rename(tmp_path / "root/datasets/lab/rows")

@@ -42,6 +42,9 @@ BESIDE_TEXT = (
 )
 
 
+PROXY_TEXT = " At proxy scale nothing is published, and the stand-in's own pretrained base stands for the parent."
+
+
 def scale_words(plan: Plan) -> tuple[str, str]:
     """The scale's title, and what a reader must know of scale and start before any number."""
     title, text = SCALES[plan.scale]
@@ -63,6 +66,12 @@ def start_text(plan: Plan) -> str:
     if plan.left_out:
         parts.append(f"Not regenerated, as asked: {', '.join(plan.left_out)}.")
     return " ".join(parts)
+
+
+def beside_text(report: Report) -> str:
+    """What the two columns are, and what they are not."""
+    proxy = report.plan is not None and report.plan.scale is Scale.PROXY
+    return BESIDE_TEXT + (PROXY_TEXT if proxy else "")
 
 
 def beside_rows(report: Report) -> tuple[BesideRow, ...]:

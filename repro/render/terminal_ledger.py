@@ -14,7 +14,7 @@ from repro.render.ledger import LedgerRow, ledger_chips, ledger_groups
 from repro.render.palette import TERMINAL
 from repro.render.places import card_lines
 from repro.render.safe_text import one_line
-from repro.render.starts import BESIDE_TEXT, BESIDE_TITLE, Side, beside_rows, scale_words
+from repro.render.starts import BESIDE_TITLE, Side, beside_rows, beside_text, scale_words
 from repro.render.verdict_words import NOT_COMPARED, VERDICTS
 from repro.render.view import split_answer
 from repro.report import Report
@@ -47,7 +47,7 @@ def _beside(report: Report) -> list[RenderableType]:
         table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(Text(one_line(row.text)), Text(one_line(row.claimed), "bold"), _side(row.alone), _side(row.chain))
-    return [Text(BESIDE_TITLE, "bold"), Text(BESIDE_TEXT, "dim"), table, Text()]
+    return [Text(BESIDE_TITLE, "bold"), Text(beside_text(report), "dim"), table, Text()]
 
 
 def _side(side: Side) -> Text:

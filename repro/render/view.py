@@ -18,7 +18,7 @@ from repro.render.places import MAX_LINES, Line, card_lines, numbered
 from repro.render.plan_rows import CostRow, StageRows, cost, plan_stages
 from repro.render.score_rows import ScoreBlock, score_blocks
 from repro.render.sensitivity_rows import SensitivityRows, study_rows
-from repro.render.starts import BESIDE_TEXT, BESIDE_TITLE, BesideRow, beside_rows, scale_words
+from repro.render.starts import BESIDE_TITLE, BesideRow, beside_rows, beside_text, scale_words
 from repro.render.verdict_words import NOT_COMPARED, VERDICTS, WEIGHTS
 from repro.render.words import ORIGINS, SEVERITIES, Word, duration, figure, moment, plural
 from repro.report import Report
@@ -137,7 +137,7 @@ def view(report: Report) -> View:
         groups=groups,
         beside=beside_rows(report),
         beside_title=BESIDE_TITLE,
-        beside_text=BESIDE_TEXT,
+        beside_text=beside_text(report),
         tested=tested_rows(groups),
         untested=untested_groups(groups),
         failures=rows_with(report, Outcome.FAIL, lines),

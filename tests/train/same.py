@@ -13,5 +13,5 @@ def losses(run: Run, stage: str = "dpo") -> list[float]:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Weights, curves and held-out rows."""
-    names = [*folder.rglob("*.safetensors"), *folder.rglob("steps.jsonl"), *folder.rglob("heldout-*.jsonl")]
+    names = [*folder.rglob("model/*.safetensors"), *folder.rglob("steps.jsonl"), *folder.rglob("heldout-*.jsonl")]
     return {str(p.relative_to(folder)): p.read_bytes() for p in names}

@@ -46,10 +46,17 @@ def own_command(
     start: Start,
     processes: int,
     more: Sequence[str] = (),
+    sharded: bool = False,
 ) -> str:
-    """A full-scale run through repro itself; `more` are further words, ready for the shell."""
+    """A full-scale run through repro itself; `more` are further words, ready for the shell.
+
+    `sharded` has repro's own launcher write accelerate's configuration, by which the processes share the weights.
+    """
     path = f"./{card}" if card.startswith("-") else card
     words = [f"accelerate launch --num_processes {processes} -m repro run {_quote(path)} --scale full"]
+    if sharded:
+        words = [f"repro run {_quote(path)} --scale full"]
+        more = (*more, f"--launcher accelerate --processes {processes}") if processes > 1 else more
     words += [f"--stages {_quote(name)}" for name in asked]
     if start is Start.PUBLISHED:
         words.append(f"--start {start.value}")

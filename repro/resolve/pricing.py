@@ -165,6 +165,7 @@ def _run(
             asked=() if everything else last,
             start=start,
             processes=devices or 1,
+            sharded=True,
             more=(*((f"--seeds {asked.num_seeds}",) if asked.num_seeds else ()), "--stop-when-decided"),
         ),
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 import pytest
+import typer
 
 from repro import pipeline
+from repro.cli import app
 from repro.errors import UsageError
 from repro.need import By
 from repro.options import Options
@@ -50,8 +53,14 @@ def test_the_given_card_is_an_afternoon_on_two_devices_and_not_a_cluster() -> No
     assert "--stages dpo" in first.command
     assert "--start published" in first.command
     assert "--stop-when-decided" in first.command
-    assert "--num_processes 2" in first.command
+    assert "--launcher accelerate --processes 2" in first.command
     assert "--stages" not in chain.command
+    group = typer.main.get_command(app)
+    for run in plan.prices.runs:
+        words = shlex.split(run.command.replace("\\\n", " "))
+        assert words[:2] == ["repro", "run"]
+        with group.commands["run"].make_context("run", words[2:]):  # type: ignore[attr-defined]
+            pass
 
 
 def test_each_figure_follows_from_its_formula() -> None:

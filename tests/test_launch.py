@@ -150,6 +150,7 @@ def test_two_processes_by_accelerate(place: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "repro", *words, "--seed", "7"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment(tmp_path),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # heard however the suite began
     )  # fmt: skip
     while len(list((tmp_path / "reports").rglob("lock"))) == locks and process.poll() is None:
         time.sleep(0.05)

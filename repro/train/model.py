@@ -13,6 +13,7 @@ from torch import nn
 
 from repro.errors import PrerequisiteError, RunError
 from repro.files import cannot_write, names_code
+from repro.memory import LOGITS_BYTES
 from repro.plan import ProxyModel
 from repro.train.batch import fork_masks
 from repro.train.fit import refuse_incomplete, refuse_lookahead, refuse_more_layers
@@ -30,6 +31,8 @@ class Scorer(nn.Module):
     def __init__(self, model: Any, *, autocast: torch.dtype | None) -> None:
         super().__init__()
         self.model = model
+        self.held_bytes = LOGITS_BYTES
+        """As for `label_losses`."""
         self._autocast = autocast
 
     @property
@@ -68,7 +71,8 @@ class Scorer(nn.Module):
                 states = self.model.get_decoder()(input_ids=input_ids, use_cache=False, **given).last_hidden_state
                 chosen = states.reshape(-1, states.shape[-1]).index_select(0, positions)
                 head = self.model.get_output_embeddings()
-                return label_losses(head, chosen, targets, vocabulary=self.model.config.vocab_size)
+                vocabulary = self.model.config.vocab_size
+                return label_losses(head, chosen, targets, vocabulary=vocabulary, held_bytes=self.held_bytes)
             every = self.model(input_ids=input_ids, use_cache=False, **given).logits
             logits = every.reshape(-1, every.shape[-1]).index_select(0, positions)
         return token_losses(logits, targets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ def prepared(
         _tell_fsdp(accelerator.state.fsdp_plugin, compute, checkpointing)
     elif kind == "DEEPSPEED":
         _tell_deepspeed(accelerator.state.deepspeed_plugin.deepspeed_config, hyperparameters, compute)
+        # ZeRO-3 gathers the head from all processes at each call, and they have different numbers of labels: one call
+        scorer.held_bytes = sys.maxsize
     if kind != "FSDP":  # which moves each process's share alone
         scorer.to(accelerator.device)
     return accelerator.prepare(scorer, adamw(scorer, hyperparameters, decay=decay))  # type: ignore[no-any-return]

@@ -119,6 +119,7 @@ KEYS: dict[str, str] = {
     "lora_dropout": "probability",
     "lora_target_modules": "names of the layers that carry an adapter",
     "lora_bias": "none, all or lora_only",
+    "use_rslora": "true where the update is multiplied by lora_alpha / sqrt(lora_r)",
     "quant_method": "bitsandbytes, gptq, ...: of the frozen base under an adapter",
     "llm_int8_threshold": "",
     "bnb_4bit_quant_type": "fp4, nf4",

@@ -134,13 +134,17 @@ def _parameters(
 
 def _adapter_facts(data: Mapping[str, Any], place: Any) -> Iterator[AnyFact]:
     names = {"base_model_name_or_path": "adapter_base_model", "peft_type": "peft_type", "r": "lora_r"}
-    names["lora_alpha"] = "lora_alpha"
+    names |= {"lora_alpha": "lora_alpha", "lora_dropout": "lora_dropout", "target_modules": "lora_target_modules"}
+    names |= {"bias": "lora_bias", "use_rslora": "use_rslora"}
     for key, name in names.items():
         value = data.get(key)
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
+            value = tuple(value)
+        if isinstance(value, (str, int, float, tuple)) and isinstance(value, bool) == (key == "use_rslora"):
             why = "adapter_config.json says so"
             span = place("adapter_config.json", key)
-            yield Fact(name, value, Origin.FOUND, printed=str(value), span=span, why=why)
+            printed = ", ".join(value) if isinstance(value, tuple) else str(value)
+            yield Fact(name, value, Origin.FOUND, printed=printed, span=span, why=why)
 
 
 def _readme_facts(readme: str, place: Any) -> Iterator[AnyFact]:

@@ -114,6 +114,7 @@ _SPELLINGS: dict[str, str] = {
     "lora layers|modules targeted|targeted modules",
     "lora_target_linear": "lora target linear",
     "lora_bias": "lora bias|bias",
+    "use_rslora": "use rslora|rslora|rank stabilized lora|rank stabilised lora|use rank stabilized lora",
     "quant_method": "quant method",
     "llm_int8_threshold": "llm int8 threshold",
     "llm_int8_enable_fp32_cpu_offload": "llm int8 enable fp32 cpu offload",
@@ -174,7 +175,7 @@ TRAINING_WORDS = (
     "dataset_fraction dataset_rows chat_template dataset_split framework_commit effective_batch_tokens eval_batch_size "
     "total_eval_batch_size eval_steps save_steps val_set_size distributed_type train_tokens min_learning_rate "
     "min_lr_ratio dropout neftune_alpha group_by_length tf32 adapter lora_r lora_alpha lora_dropout "
-    "lora lora_target_modules lora_target_linear lora_bias load_in_4bit load_in_8bit "
+    "lora lora_target_modules lora_target_linear lora_bias use_rslora load_in_4bit load_in_8bit "
     "quant_method llm_int8_threshold llm_int8_enable_fp32_cpu_offload llm_int8_has_fp16_weight bnb_4bit_quant_type "
     "bnb_4bit_use_double_quant bnb_4bit_compute_dtype "
     "merge_method merge_model merge_weight merge_density merge_epsilon merge_lambda merge_t merge_normalize "

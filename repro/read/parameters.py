@@ -25,7 +25,7 @@ _EITHER = frozenset(_EITHER_WORDS.split())
 NUMERIC = _INTEGERS | _FLOATS | _EITHER | {"lora_r", "lora_alpha"}
 """Keys whose values are numbers."""
 _BOOLEANS_WORDS = (
-    "gradient_checkpointing packing load_in_4bit load_in_8bit lora_target_linear group_by_length tf32 "
+    "gradient_checkpointing packing load_in_4bit load_in_8bit lora_target_linear use_rslora group_by_length tf32 "
     "llm_int8_enable_fp32_cpu_offload llm_int8_has_fp16_weight bnb_4bit_use_double_quant"
 )
 _BOOLEANS = frozenset(_BOOLEANS_WORDS.split())

@@ -133,7 +133,12 @@ def _fits(fits: tuple[Fit, ...]) -> str:
 
 def _title(stage: StagePlan) -> str:
     data = ", ".join(d.repo_id for d in stage.datasets) or "no data set named"
-    return f"{stage.method.upper()} from {stage.base or 'an unnamed base'} on {data}"
+    kind = stage.method.upper()
+    if stage.hyperparameters.loss_type in {"simpo", "ipo"}:
+        kind = {"simpo": "SimPO", "ipo": "IPO"}[stage.hyperparameters.loss_type]
+    if stage.adapter is not None:
+        kind += f" with {'QLoRA' if stage.adapter.quantization else 'LoRA'} of rank {stage.adapter.r}"
+    return f"{kind} from {stage.base or 'an unnamed base'} on {data}"
 
 
 def _tally(stage: StagePlan) -> tuple[tuple[Word, int], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from repro.plan import Command, StagePlan
+from repro.plan import Adapter, Command, StagePlan
 from repro.resolve.data import REPO_ID
 from repro.resolve.recipes import framework_of
 from repro.spec import Origin
@@ -30,7 +30,7 @@ def commands(
     for stage in stages:
         framework = framework_of(str(stage.get("framework").value or ""))
         loss = stage.hyperparameters.loss_type
-        if framework == "open-instruct" and loss != "ipo":  # a loss that it does not have
+        if framework == "open-instruct" and loss != "ipo" and stage.adapter is None:  # what its scripts have
             found.append(_open_instruct(stage))
         elif framework == "trl" and loss != "simpo":  # of its experimental CPOTrainer, which has no command
             found.append(_trl(stage))
@@ -175,8 +175,27 @@ def _trl(stage: StagePlan) -> Command:
         comments.append(
             f"# the plan uses {rows or 'only some'} rows: where the data set has more, sample it beforehand"
         )
+    if stage.adapter is not None:
+        words += _peft_flags(stage.adapter)
     words.append(f"--output_dir output/{_quote(stage.name)}")
     return Command(title=f"{stage.name}: TRL", text=_lines(words, comments))
+
+
+def _peft_flags(adapter: Adapter) -> list[str]:
+    """Fields of TRL's ModelConfig (trl/trainer/model_config.py, v1.16.0), whose defaults are not peft's."""
+    words = ["--use_peft", f"--lora_r {adapter.r}", f"--lora_alpha {adapter.alpha:g}"]
+    words.append(f"--lora_dropout {adapter.dropout!r}")
+    if adapter.target_modules:
+        words.append("--lora_target_modules " + " ".join(_quote(name) for name in adapter.target_modules))
+    if adapter.use_rslora:
+        words.append("--use_rslora")
+    if adapter.quantization == "int8":
+        words.append("--load_in_8bit")
+    elif adapter.quantization:
+        words.append(f"--load_in_4bit --bnb_4bit_quant_type {adapter.quantization}")
+        if adapter.double_quantization:
+            words.append("--use_bnb_nested_quant")
+    return words
 
 
 def _mixer(stage: StagePlan) -> list[str]:

@@ -16,6 +16,8 @@ MFU = 0.225
 """Share of the peak that open-instruct's DPO of a 7B model reached on 16 H100 (open-instruct PR 1466): at best."""
 PEAKS = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
 """Dense bf16 FLOP/s of one device (NVIDIA's data sheets)."""
+FROZEN_BYTES = {"": 4.0, "int8": 1.0, "nf4": 0.5, "fp4": 0.5}
+"""Bytes a parameter of frozen weights under an adapter, by `Adapter.quantization`."""
 MEAN_SHARE = 0.25
 """Mean length of a row as a share of the maximum; nobody states it, so it is assumed and said."""
 
@@ -43,10 +45,13 @@ def estimate(stage: StagePlan, stages: Sequence[StagePlan], evidence: Evidence) 
         kept, gradients, moments = state_bytes(low, master_weights=master)
         memory = count * (kept + gradients + moments) / GB
         which = "float32 master weights" if master and low != "fp32" else "weights"
-        parts.append(
-            f"memory: {kept:g} + {gradients:g} + {moments:g} bytes a parameter for {which}, gradients and AdamW's "
-            f"moments = {memory:,.4g} GB over all devices, before what one pass takes"
-        )
+        told = f"{kept:g} + {gradients:g} + {moments:g} bytes a parameter for {which}, gradients and AdamW's moments"
+        if stage.adapter is not None:
+            frozen = FROZEN_BYTES[stage.adapter.quantization] if stage.adapter.quantization or master else kept
+            memory = count * frozen / GB
+            held = stage.adapter.quantization or ("float32" if frozen == 4 else low)
+            told = f"{frozen:g} bytes a parameter for the frozen weights ({held}), the adapter's own apart,"
+        parts.append(f"memory: {told} = {memory:,.4g} GB over all devices, before what one pass takes")
     if tokens is not None:
         pair = "2 sequences x " if sides == 2 else ""
         parts.append(
@@ -57,15 +62,18 @@ def estimate(stage: StagePlan, stages: Sequence[StagePlan], evidence: Evidence) 
     if count is not None and tokens is not None:
         forward = sum(forward_passes(stage))
         flops = training_flops(count, tokens, passes_forward=forward)
+        backward = 4
+        if stage.adapter is not None:  # frozen weights have no gradients of their own
+            backward, flops = 2, flops - 2.0 * count * tokens
         device = device_of(stage)
         hours = flops / (PEAKS[device] * MFU) / 3600
         other = "H100" if device == "A100" else "A100"
         parts.append(
-            f"device-hours: parameters x tokens x (2 x {show(round(forward, 3))} forward + 4 backward) = {flops:.3g} "
-            f"FLOP / ({PEAKS[device] / 1e12:g} TFLOP/s of one {device} x {MFU:.1%} MFU) = {hours:.3g} {device}-hours "
-            f"({flops / (PEAKS[other] * MFU) / 3600:.3g} on {other})"
+            f"device-hours: parameters x tokens x (2 x {show(round(forward, 3))} forward + {backward} backward) = "
+            f"{flops:.3g} FLOP / ({PEAKS[device] / 1e12:g} TFLOP/s of one {device} x {MFU:.1%} MFU) = {hours:.3g} "
+            f"{device}-hours ({flops / (PEAKS[other] * MFU) / 3600:.3g} on {other})"
         )
-    told = Feasibility(
+    cost = Feasibility(
         stage=stage.name,
         parameters=count,
         weights_gb=weights,
@@ -74,7 +82,9 @@ def estimate(stage: StagePlan, stages: Sequence[StagePlan], evidence: Evidence) 
         device_hours=hours,
         how="; ".join(p for p in parts if p),
     )
-    return told if count is None else _with_memory(told, stage, *shape(lineage(stage, stages), evidence))
+    if count is None or stage.adapter is not None:  # the parts of one device are those of whole training
+        return cost
+    return _with_memory(cost, stage, *shape(lineage(stage, stages), evidence))
 
 
 def largest_pass(stage: StagePlan) -> Pass:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from repro.errors import HoleError
 from repro.evidence import Evidence
 from repro.plan import PREFERENCE_LOSSES
+from repro.resolve.adapter import tags, told_adapter
 from repro.resolve.values import derived
 from repro.spec import AnyFact, Spec, Stage, missing
 
@@ -28,7 +29,6 @@ _OTHER = (
     (r"\bwpo\b", "WPO"),
     (r"\bslic\b", "SLiC"),
     (r"\b(online|iterative|on-policy|step|robust|self-play|multimodal)[- ]dpo\b|\bspin\b|\bdpop\b", "a variant of DPO"),
-    (r"q-?lora|\blora\b|\bpeft\b|adapter|\bdora\b", "an adapter (LoRA)"),
     (r"\bmerg(e|ed|ing)\b|\bslerp\b|\bdare\b|\bties\b|model soup", "a merge of models"),
     (r"distill", "distillation"),
     (r"quanti[sz]|\bgptq\b|\bawq\b|\bgguf\b", "quantization"),
@@ -48,21 +48,13 @@ _BY_WORD = (
 al. 2024, arXiv:2411.15124, 5.1)."""
 _BY_NAME = {"simpo", "ipo"}
 """Losses that a model's name or tags may give."""
-_LORA = re.compile(
-    r"\blora[-_ ]?(?:r|rank|alpha|dropout|target[-_ ]modules)\b|\badapter\W{1,4}q?lora\b"
-    r"|\b(?:trained|fine-?tuned|tuned|fine-?tuning|training|aligned)\b[^.]{0,60}\b(?:using|with|via|by)\b[^.]{0,30}\bq?-?lora\b"
-    r"|\bq?lora (?:fine-?tun\w+|training)\b",
-    re.IGNORECASE,
-)
-_DENIED = re.compile(
-    r"\b(?:no|not|without|instead of|rather than|unlike|never|you can|if you|could|may|further|also)\b|\bvs\b|n't\b",
-    re.I,
-)
 _CAUSAL = {"text-generation", "text2text-generation", "conversational", "question-answering", ""}
 
 
 _UNTOLD = missing("loss_type")
-TRAINABLE = f"supervised fine-tuning, and preference optimization ({', '.join(PREFERENCE_LOSSES)}), of all weights"
+TRAINABLE = (
+    f"supervised fine-tuning, and preference optimization ({', '.join(PREFERENCE_LOSSES)}), of all weights or with LoRA"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +66,8 @@ class Judged:
     why_not: str = ""
     loss: AnyFact = _UNTOLD
     """The loss that the method's own words, the card's tags or the model's name give, where no parameter does."""
+    adapter: str = ""
+    """What `adapter.told_adapter` says that it trains."""
 
 
 def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
@@ -85,26 +79,27 @@ def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
     for pattern, name in _OTHER:
         if re.search(pattern, words):
             return Judged(stage, "", name)
-    if _tags(spec) & _OTHER_LOSSES:
-        return Judged(stage, "", f"the loss {min(_tags(spec) & _OTHER_LOSSES)}, by the card's tags")
+    if tags(spec) & _OTHER_LOSSES:
+        return Judged(stage, "", f"the loss {min(tags(spec) & _OTHER_LOSSES)}, by the card's tags")
     by_name = _name_words(stage, spec) & _OTHER_LOSSES
     if not loss and by_name:
         return Judged(stage, "", f"the loss {min(by_name)}, by the model's name")
     if loss in _OTHER_LOSSES or loss.startswith(("apo_", "bco_", "aot")):
         return Judged(stage, "", f"the loss {loss}")
-    if any(fact.key.startswith("lora") or fact.key == "adapter" for fact in stage.facts) or _adapter(spec, evidence):
-        return Judged(stage, "", "an adapter (LoRA)")
+    adapter, why_not = told_adapter(stage, spec, evidence)
+    if why_not:
+        return Judged(stage, "", why_not)
     base = str(stage.base.value or spec.get("base_model").value or "")
     if re.search(r"bnb|[48]-?bit|gptq|awq|gguf|exl2", base.lower()):
         return Judged(stage, "", f"quantized weights ({base[:80]})")
-    if "unsloth" in _tags(spec):
+    if "unsloth" in tags(spec) and not adapter and not stage.get("adapter").known:
         return Judged(stage, "", "Unsloth, and does not say whether all weights or an adapter")
     named = next((name for name, pattern in _BY_WORD if pattern.search(words)), "")
     if named in _BY_NAME and loss and loss != named:
         return Judged(stage, "", f"what it calls {named.upper()!r} with the loss {loss[:40]!r}, which is another")
     if named or re.search(r"\bdpo\b|direct preference", words):
-        return Judged(stage, "dpo", loss=_loss_told(named, stage, spec))
-    told = (_tags(spec) | _name_words(stage, spec)) & _BY_NAME
+        return Judged(stage, "dpo", loss=_loss_told(named, stage, spec), adapter=adapter)
+    told = (tags(spec) | _name_words(stage, spec)) & _BY_NAME
     if told and (stage is spec.stages[-1] or not re.search(r"\bsft\b|supervised", words)):
         called = (stage.method or stage.name)[:60]
         return Judged(stage, "", f"what it calls {called!r}, of a model whose name or tags say {min(told)}")
@@ -112,34 +107,20 @@ def judge(stage: Stage, spec: Spec, evidence: Evidence) -> Judged:
     if purpose not in _CAUSAL:
         return Judged(stage, "", f"the loss of a {purpose} model")
     if re.search(r"\bsft\b|supervised|instruct", words):
-        return Judged(stage, "sft")
+        return Judged(stage, "sft", adapter=adapter)
     chat = {"trl", "open-instruct", "axolotl", "alignment-handbook", "llama-factory"}
     framework = str(stage.get("framework").value or spec.get("framework").value or "").lower()
     if re.search(r"fine-?[ _]?tun", words) and (purpose == "text-generation" or framework in chat):
-        return Judged(stage, "sft")
+        return Judged(stage, "sft", adapter=adapter)
     called = (stage.method or stage.name)[:60]
     return Judged(stage, "", f"what it calls {called!r}, without saying that it is supervised fine-tuning or DPO")
-
-
-def _adapter(spec: Spec, evidence: Evidence) -> bool:
-    library = str(spec.get("library_name").value or "").lower()
-    listed = _tags(spec)
-    files = any(repo.file("adapter_config.json") is not None for repo in evidence.role("subject"))
-    return library == "peft" or bool(listed & {"lora", "qlora", "peft"}) or files or _lora_in_words(spec)
-
-
-def _lora_in_words(spec: Spec) -> bool:
-    """Whether a line says that the training was of an adapter: LoRA's own settings, or "fine-tuned with QLoRA"."""
-    if "lora" not in spec.text.lower():
-        return False
-    return any(_LORA.search(line) and not _DENIED.search(line) for line in spec.text.split("\n") if len(line) < 5000)
 
 
 def _loss_told(named: str, stage: Stage, spec: Spec) -> AnyFact:
     """The loss by the method's own words, else by the card's tags or the model's name; MISSING where none tells."""
     if named:
         return derived("loss_type", named, f"the method is called {(stage.method or stage.name)[:60]!r}")
-    for words, whose in ((_tags(spec), "the card's tags say"), (_name_words(stage, spec), "the model's name says")):
+    for words, whose in ((tags(spec), "the card's tags say"), (_name_words(stage, spec), "the model's name says")):
         told = words & _BY_NAME
         if len(told) == 1:
             return derived("loss_type", min(told), f"{whose} {min(told)}")
@@ -149,11 +130,6 @@ def _loss_told(named: str, stage: Stage, spec: Spec) -> AnyFact:
 def _name_words(stage: Stage, spec: Spec) -> set[str]:
     own = f"{stage.produces.value or ''} {spec.get('model_id').value or ''}".lower()
     return set(re.split(r"[^a-z0-9]+", own))
-
-
-def _tags(spec: Spec) -> set[str]:
-    tags = spec.get("tags").value
-    return {str(t).lower() for t in (tags if isinstance(tags, tuple) else (tags or "",))}
 
 
 def trainable(spec: Spec, evidence: Evidence, asked: Sequence[str] = ()) -> tuple[tuple[Judged, ...], tuple[str, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from repro.evidence import Evidence
-from repro.plan import DatasetPlan, ProxyModel, Scaled, StagePlan
+from repro.plan import Adapter, DatasetPlan, ProxyModel, Scaled, StagePlan
 from repro.resolve.feasibility import lineage
 from repro.resolve.sizes import parameters, width
 from repro.resolve.steps import warmup_of
@@ -24,6 +24,9 @@ MODEL = ProxyModel(
     pretraining_steps=200,
 )
 """About 0.2 million parameters: 844 DPO steps of 32 pairs take about a minute on two cores."""
+RANK_SHARE = 8
+LAYERS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "lm_head"})
+"""Linear layers of the stand-in, which is a Llama."""
 MAX_SEQ_LENGTH = 64
 BATCH = 32
 """Largest effective batch that a stand-in trains with."""
@@ -52,7 +55,8 @@ def scale_down(
     names = lineage(stage, stages)
     wide = width(names, evidence)
     hidden = wide.value if isinstance(wide.value, int) else MODEL.hidden_size
-    ratio = max(1.0, hidden / MODEL.hidden_size)
+    # muP's rule is for weights that train; an adapter's rate goes by its rank and scale, which are kept below
+    ratio = max(1.0, hidden / MODEL.hidden_size) if stage.adapter is None else 1.0
     rate = h.learning_rate * ratio
     say(
         "learning_rate",
@@ -95,6 +99,9 @@ def scale_down(
         up = stage.semantics.warmup_rounding == "up"
         before, after = (warmup_of(n, h.warmup_ratio, rounds_up=up) for n in (full_steps, steps))
         say("warmup_steps", f"{before:,}", f"{after:,}", f"the same share of the steps, {warm_share}")
+    adapter, changes = small_adapter(stage.adapter) if stage.adapter is not None else (None, ())
+    for change in changes:
+        say(*change)
     proxied = replace(
         h,
         learning_rate=rate,
@@ -109,8 +116,31 @@ def scale_down(
         master_weights="fp32",
     )
     made = DatasetPlan(repo_id=data, revision="", split="train", fraction=None, rows=rows, total_rows=None)
-    plan = replace(stage, hyperparameters=proxied, datasets=(made,), expected_steps=steps)
+    plan = replace(stage, hyperparameters=proxied, datasets=(made,), expected_steps=steps, adapter=adapter)
     return plan, tuple(scaled)
+
+
+def small_adapter(adapter: Adapter) -> tuple[Adapter, tuple[tuple[str, str, str, str], ...]]:
+    """The adapter as the stand-in carries it, and (name, full, proxy, why) of what that changes."""
+    r = min(adapter.r, MODEL.hidden_size // RANK_SHARE)
+    share = r / adapter.r
+    alpha = adapter.alpha * (math.sqrt(share) if adapter.use_rslora else share)
+    names = adapter.target_modules
+    kept = tuple(n for n in names if n.rsplit(".", 1)[-1] in LAYERS)
+    if names and names != ("all-linear",):
+        names = tuple(sorted({n.rsplit(".", 1)[-1] for n in kept})) or ("all-linear",)
+    told = (
+        ("lora_r", str(adapter.r), str(r), f"at most one {RANK_SHARE}th of the stand-in's width"),
+        ("lora_alpha", show(adapter.alpha), show(alpha), "so that the update's scale stays"),
+        (
+            "lora_target_modules",
+            show(adapter.target_modules),
+            show(names),
+            "the stand-in's layers of those names" if kept else "the stand-in has no layers of those names",
+        ),
+        ("frozen weights", adapter.quantization or "as they are", "as they are", "quantizing needs a GPU"),
+    )
+    return replace(adapter, r=r, alpha=alpha, target_modules=names, quantization="", double_quantization=False), told
 
 
 def model_scaled(stages: Sequence[StagePlan], evidence: Evidence) -> Scaled:

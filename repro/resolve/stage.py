@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from repro.evidence import Evidence, Repo
 from repro.plan import REFERENCE_FREE, Hyperparameters, StagePlan
+from repro.resolve.adapter import KEYS, QUANTIZATION, settle_adapter
 from repro.resolve.assume import applies
 from repro.resolve.batch import lay_out
 from repro.resolve.choose import Chosen, choose
@@ -46,6 +47,7 @@ _ORDER = (
     *("learning_rate", "lr_scheduler_type", "warmup_ratio", "warmup_steps", "loss_type", "beta"),
     *("gamma_beta_ratio", "simpo_gamma", "label_smoothing"),
     *("loss_reduction", "label_scope", "chat_template", "max_seq_length"),
+    *("adapter", *KEYS, *QUANTIZATION),
 )
 """The order in which a person asks for them; the others follow."""
 _OWN = {"sft": ("loss_reduction",), "dpo": ("beta", "label_smoothing")}
@@ -94,6 +96,7 @@ def settle_stage(
     for key in (*_COMMON, *_OWN[judged.method]):
         filling.fill(key, judged.loss if key == "loss_type" else None)
     settle_loss(filling)
+    adapter = settle_adapter(filling, judged.adapter)
     _lesser(filling)
     for key in CHOICES:
         unasked = key == "reference_log_probs" and filling.value("loss_type") in REFERENCE_FREE
@@ -120,6 +123,7 @@ def settle_stage(
         semantics=Semantics(**{key: str(filling.value(key) or "") for key in CHOICES}),
         facts=_ordered(filling.facts),
         expected_steps=length.expected,
+        adapter=adapter,
     )
     return Settled(filling, plan, length)
 

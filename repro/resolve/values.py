@@ -12,7 +12,7 @@ from repro.spec import Fact, Origin, Value
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a parameter's value is read: `type` is "float", "int", "bool", "text" or "choice"."""
+    """How a parameter's value is read: `type` is "float", "int", "bool", "text", "names" or "choice"."""
 
     type: str
     lo: float = -math.inf
@@ -92,6 +92,18 @@ KINDS: dict[str, Kind] = {
     "master_weights": _choice(fp32="float32", bf16="bfloat16"),
     "seed": _SEED,
     "data_seed": _SEED,
+    "adapter": _choice(lora="rslora rs_lora", qlora="q_lora", none="full full_parameter full_finetuning false no"),
+    "lora_r": Kind("int", 1, 10**6),
+    "lora_alpha": Kind("float", 0, 10**6, open_lo=True),
+    "lora_dropout": Kind("float", 0, 1),
+    "lora_target_modules": Kind("names"),
+    "lora_target_linear": Kind("bool"),
+    "lora_bias": _choice(none="", all="", lora_only=""),
+    "use_rslora": Kind("bool"),
+    "load_in_4bit": Kind("bool"),
+    "load_in_8bit": Kind("bool"),
+    "bnb_4bit_quant_type": _choice(nf4="", fp4=""),
+    "bnb_4bit_use_double_quant": Kind("bool"),
     "gradient_checkpointing": Kind("bool"),
     "packing": Kind("bool"),
     "logging_steps": _COUNT,
@@ -116,6 +128,8 @@ def read_value(key: str, raw: Value) -> Value:
         ValueError: it is not such a value; the sentence says what one is.
     """
     kind = KINDS[key]
+    if kind.type == "names":
+        return _names(key, raw)
     if isinstance(raw, tuple):
         raise ValueError(f"{key} is one value, not a list")
     if kind.type == "bool":
@@ -132,6 +146,18 @@ def read_value(key: str, raw: Value) -> Value:
             raise ValueError(f"{key} is one of {terms}, not {str(raw)[:60]!r}")
         return found
     return _number(key, raw, kind)
+
+
+def _names(key: str, raw: Value) -> tuple[str, ...]:
+    """Names of layers, sorted; "all linear layers" is peft's all-linear."""
+    text = " ".join(raw) if isinstance(raw, tuple) else str(raw)
+    if re.fullmatch(r"(?:all)?(?:linear)?(?:layers?|modules?)?", fold(text)) and fold(text):
+        return ("all-linear",)
+    names = raw if isinstance(raw, tuple) else re.split(r"[\s,;]+", text.strip(" []()"))
+    bare = sorted({name.strip("'\"`") for name in names})
+    if not bare or not all(re.fullmatch(r"[A-Za-z_][\w.]*", name) for name in bare):
+        raise ValueError(f"{key} are names of layers such as q_proj, or all-linear, not {text[:60]!r}")
+    return tuple(bare)
 
 
 def _bool(key: str, raw: Value) -> bool:

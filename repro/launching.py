@@ -86,10 +86,11 @@ def run_slurm(
     for note in notes:
         say(note)
     say(f"Job script: {job.script}")
+    start = slurm.log_size(job)
     number = slurm.submit(job)
     say(f"Job {number}, log: {job.log}")
     try:
-        return slurm.follow(job, number, show)
+        return slurm.follow(job, number, show, start=start)
     except KeyboardInterrupt:
         say(f"No longer followed; the job goes on. To end it: {shlex.join(['scancel', number])}")
         raise

@@ -124,14 +124,21 @@ def submit(job: Job) -> str:
     return number
 
 
-def follow(job: Job, number: str, show: Callable[[str], None], *, poll_seconds: float = POLL_SECONDS) -> int:
-    """Show the job's log as it grows until the job ends; the exit code that the run left.
+def log_size(job: Job) -> int:
+    """Bytes that an earlier job of the same command left in the log."""
+    return job.log.stat().st_size if job.log.exists() else 0
+
+
+def follow(
+    job: Job, number: str, show: Callable[[str], None], *, start: int = 0, poll_seconds: float = POLL_SECONDS
+) -> int:
+    """Show the job's log from byte `start` on as it grows, until the job ends; the exit code that the run left.
 
     Raises:
         RunError: the job ended without one, or nothing can be learnt of it.
         KeyboardInterrupt: it goes on without us.
     """
-    read = 0
+    read = start
     unanswered = 0
     while True:
         state = _state(number)

@@ -164,7 +164,7 @@ FAKES = {
     "sbatch": """
         out=$(printf '%s\\n' "$@" | sed -n 's/^--output=//p'); script="${!#}"
         echo "$@" > "$SLURM_FAKE/sbatch-words"
-        SLURM_JOB_ID=77 SLURM_JOB_NODELIST='node[1-2]' SLURM_NODEID=0 setsid bash "$script" > "$out" 2>&1 &
+        SLURM_JOB_ID=77 SLURM_JOB_NODELIST='node[1-2]' SLURM_NODEID=0 setsid bash "$script" >> "$out" 2>&1 &
         echo $! > "$SLURM_FAKE/pid"; echo '77;here'
     """,
     "squeue": """
@@ -224,4 +224,10 @@ def test_a_job_that_ended_early_is_said_to_have(proxy: Plan, tmp_path: Path, mon
     number = slurm.submit(job)
     with pytest.raises(slurm.RunError, match="job 77 ended as FAILED"):
         slurm.follow(job, number, shown.append, poll_seconds=0.1)
+    assert "".join(shown) == "began\n"
+    # submitted again, into the same log: what the first one said is not said again
+    start, number = slurm.log_size(job), slurm.submit(job)
+    shown.clear()
+    with pytest.raises(slurm.RunError):
+        slurm.follow(job, number, shown.append, start=start, poll_seconds=0.1)
     assert "".join(shown) == "began\n"

@@ -31,7 +31,10 @@ TIMEOUT_SECONDS = 300
 def start(
     worker: str, *arguments: str, folder: Path, processes: int, config: dict[str, object] = PLAIN
 ) -> subprocess.Popen[str]:
-    """Launch a worker, all of its processes in one group."""
+    """Launch a worker's processes."""
+    # accelerate takes no word of DeepSpeed where it is told of processors; DeepSpeed finds them itself
+    deepspeed = config["distributed_type"] == "DEEPSPEED"
+    devices = {"DS_ACCELERATOR": "cpu"} if deepspeed else {"ACCELERATE_USE_CPU": "true"}
     file = folder / f"launch-{processes}.yaml"
     file.write_text(yaml.safe_dump({**config, "num_processes": processes}))
     return subprocess.Popen(
@@ -43,7 +46,7 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **devices},
     )
 
 

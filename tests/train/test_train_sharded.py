@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from launch import PLAIN, finish, kill_when, start
 
 from repro.plan import Plan, ProxyModel, StagePlan
-from repro.run import Assets
+from repro.run import NO_ASSETS, Assets
 from repro.spec import Fact, Origin
 from repro.task import Scale, ignore
 from repro.train import synthetic
@@ -31,6 +32,11 @@ FSDP2: dict[str, object] = {
         "fsdp_cpu_ram_efficient_loading": True,
         "fsdp_state_dict_type": "SHARDED_STATE_DICT",
     },
+}
+ZERO3: dict[str, object] = {
+    **{key: value for key, value in PLAIN.items() if key != "use_cpu"},
+    "distributed_type": "DEEPSPEED",
+    "deepspeed_config": {"zero_stage": 3, "zero3_init_flag": False, "zero3_save_16bit_model": True},
 }
 STEPS = 30
 
@@ -112,3 +118,34 @@ def test_shards_give_the_curve_of_one_process(
     for name, tensor in ours_weights.items():
         assert theirs_weights[name].shape == tensor.shape
         assert float((theirs_weights[name] - tensor).abs().max()) < 2e-4, name
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_zero3_gives_the_curve_of_one_process(
+    plan: Callable[..., Plan], stage: Callable[..., StagePlan], tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("deepspeed") is None:
+        pytest.skip("DeepSpeed is not installed")
+    common = {"effective_batch_size": 72, "gradient_accumulation_steps": 3, "per_device_batch_size": 24}
+    sft, dpo = (
+        stage("sft", steps=4, max_grad_norm=0.2, **common),
+        stage("dpo", steps=STEPS, max_grad_norm=0.5, **common),
+    )
+    given = plan(sft, dpo)
+    (tmp_path / "plan.json").write_bytes(plan_bytes(given))
+    arguments = [str(tmp_path / "plan.json"), str(tmp_path / "two"), "0"]
+    checkpoints = tmp_path / "two" / "seed-42" / "dpo" / "checkpoints"
+    first = start("run_sharded.py", *arguments, folder=tmp_path, processes=2, config=ZERO3)
+    kill_when(first, lambda: any(checkpoints.glob("step-*")))
+    # its shards are of as many processes as wrote them
+    alone = start("run_sharded.py", *arguments, folder=tmp_path, processes=1, config=ZERO3)
+    _, errors = alone.communicate(timeout=300)
+    assert "sharded by DEEPSPEED of 2 processes, and this launch has it sharded by DEEPSPEED of 1 process" in errors
+    finish(start("run_sharded.py", *arguments, folder=tmp_path, processes=2, config=ZERO3))
+    resumed = load_run(tmp_path / "two")
+    one = AccelerateEngine().run(given, NO_ASSETS, str(tmp_path / "one"), ignore)
+    assert resumed is not None
+    for ours, theirs in zip(one.stages, resumed.stages, strict=True):
+        assert [s.loss for s in theirs.steps] == pytest.approx([s.loss for s in ours.steps], abs=1e-5)
+        assert [s.grad_norm for s in theirs.steps] == pytest.approx([s.grad_norm for s in ours.steps], rel=2e-4)

@@ -93,3 +93,17 @@ def llama_parameters(
     layer = attention + feed_forward + 2 * hidden_size
     embeddings = vocab_size * hidden_size * (1 if tie_word_embeddings else 2)
     return embeddings + num_hidden_layers * layer + hidden_size
+
+
+def bf16_reach(update: float) -> float:
+    """The size below which a weight kept in bfloat16 is changed by adding `update` to it.
+
+    From 2^e to 2^(e+1) bfloat16's numbers lie 2^(e-7) apart (7 stored bits of significand), and what is less than
+    half of that is rounded away.
+    """
+    return 2.0 ** (math.floor(math.log2(256.0 * update)) + 1) if update > 0 else 0.0
+
+
+def bf16_share_moved(update: float, *, deviation: float) -> float:
+    """The share of bfloat16 weights, normal about 0 with that standard deviation, that `update` changes."""
+    return math.erf(bf16_reach(update) / (deviation * math.sqrt(2.0)))

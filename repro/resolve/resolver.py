@@ -13,6 +13,7 @@ from repro.resolve.commands import commands
 from repro.resolve.feasibility import estimate, lineage
 from repro.resolve.fill import Hole
 from repro.resolve.method import Judged, names, trainable
+from repro.resolve.precision import rounding_note
 from repro.resolve.proxy import MODEL, model_scaled, scale_down
 from repro.resolve.selection import asked_for, from_published, needed, stand_in_starts, words
 from repro.resolve.sizes import parameters
@@ -75,6 +76,7 @@ def resolve(
     if holes or len(plans) != len(settled):
         raise _hole_error(holes, settled, spec)
     notes = [*skipped, *(note for one in settled for note in one.filling.notes), *_cautions(settled)]
+    notes += [note for p in plans if (note := rounding_note(p))]
     costs = tuple(estimate(p, described, evidence) for p in plans)
     started = [from_published(p, spec.source) for p in plans] if start is Start.PUBLISHED else plans
     told = commands(started, spec.source, dict(assume), seed, asked, start)

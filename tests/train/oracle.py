@@ -63,6 +63,7 @@ class Curve:
     losses: list[float]
     rates: list[float]
     norms: list[float]
+    epochs: list[float]
     weights: dict[str, torch.Tensor]
 
 
@@ -122,6 +123,7 @@ def trained_curve(trainer: Any) -> Curve:
         losses=[e["loss"] for e in logged],
         rates=[e["learning_rate"] for e in logged],
         norms=[e["grad_norm"] for e in logged],
+        epochs=[e["epoch"] for e in logged],
         weights={name: tensor.detach().clone() for name, tensor in model.state_dict().items()},
     )
 
@@ -160,6 +162,7 @@ def own_curve(
         losses=[s.loss for s in steps],
         rates=[s.learning_rate for s in steps],
         norms=[s.grad_norm for s in steps],
+        epochs=[s.epoch for s in steps],
         weights=load_file(out / "run" / run.stages[0].checkpoint / "model.safetensors"),
     )
 
@@ -170,6 +173,7 @@ def hold(ours: Curve, theirs: Curve, *, steps: int, tolerance: float = 1e-5) -> 
     assert ours.losses == pytest.approx(theirs.losses, abs=tolerance)
     assert ours.rates == pytest.approx(theirs.rates, rel=1e-6)
     assert ours.norms == pytest.approx(theirs.norms, abs=tolerance, rel=1e-4)
+    assert ours.epochs == pytest.approx(theirs.epochs, abs=1e-4)
     assert ours.weights.keys() == theirs.weights.keys()
     for name, weight in ours.weights.items():
         torch.testing.assert_close(weight, theirs.weights[name], atol=tolerance, rtol=0, msg=name)

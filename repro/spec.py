@@ -61,7 +61,7 @@ def missing(key: str, why: str = "the card does not say") -> AnyFact:
 
 _SWITCHES = (
     "group_by_length tf32 lora_target_linear load_in_4bit load_in_8bit llm_int8_enable_fp32_cpu_offload "
-    "llm_int8_has_fp16_weight bnb_4bit_use_double_quant merge_normalize merge_rescale merge_int8_mask"
+    "llm_int8_has_fp16_weight bnb_4bit_use_double_quant merge_normalize merge_rescale merge_int8_mask use_rslora"
 )
 KEYS: dict[str, str] = {
     # --- what a training stage needs; the word after the key is what the value is
@@ -119,7 +119,6 @@ KEYS: dict[str, str] = {
     "lora_dropout": "probability",
     "lora_target_modules": "names of the layers that carry an adapter",
     "lora_bias": "none, all or lora_only",
-    "use_rslora": "true where the update is multiplied by lora_alpha / sqrt(lora_r)",
     "quant_method": "bitsandbytes, gptq, ...: of the frozen base under an adapter",
     "llm_int8_threshold": "",
     "bnb_4bit_quant_type": "fp4, nf4",

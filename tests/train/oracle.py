@@ -84,8 +84,12 @@ def load(folder: Path) -> Any:
 
 def rows_of(kind: str, count: int) -> list[dict[str, Any]]:
     if kind == "dpo":
+        # each third one a conversation of several turns, of which only the last differs
         rows = synthetic.preference_rows(5, count)
-        return [{"chosen": row["chosen"], "rejected": row["rejected"]} for row in rows]
+        talk = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Good day."}]
+        return [
+            {side: [*talk * (i % 3 == 0), *row[side]] for side in ("chosen", "rejected")} for i, row in enumerate(rows)
+        ]
     return [{"messages": row["messages"]} for row in synthetic.sft_rows(6, count)]
 
 
@@ -101,15 +105,46 @@ def trl_curve(kind: str, folder: Path, rows: list[dict[str, Any]], out: Path, **
         config, trainer = CPOConfig, CPOTrainer
     else:
         config, trainer = (DPOConfig, DPOTrainer) if kind == "dpo" else (SFTConfig, SFTTrainer)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if kind == "simpo":
+        tokenizer.bos_token = None  # CPOTrainer alone puts one before a prompt that has none
     peft = {"peft_config": given.pop("peft_config")} if "peft_config" in given else {}
     made = trainer(
         model=load(folder),
         args=config(output_dir=str(out), **{**COMMON, "max_length": 32, **given}),
         train_dataset=Dataset.from_list(rows),
-        processing_class=AutoTokenizer.from_pretrained(folder),
+        processing_class=tokenizer,
         **peft,
     )
     return trained_curve(made)
+
+
+def trainer_curve(folder: Path, rows: list[dict[str, Any]], out: Path) -> Curve:
+    """transformers' own Trainer on `text` rows: the model's loss of every token, over the label tokens of a step."""
+    from transformers import AutoTokenizer, Trainer, TrainingArguments
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = [tokenizer(row["text"] + tokenizer.eos_token)["input_ids"][: OURS["max_seq_length"]] for row in rows]
+
+    def collate(batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        longest = max(len(one["input_ids"]) for one in batch)
+
+        def padded(value: int, ids: list[int]) -> list[int]:
+            return [*ids, *[value] * (longest - len(ids))]
+
+        return {
+            "input_ids": torch.tensor([padded(tokenizer.pad_token_id, one["input_ids"]) for one in batch]),
+            "attention_mask": torch.tensor([padded(0, [1] * len(one["input_ids"])) for one in batch]),
+            "labels": torch.tensor([padded(-100, one["input_ids"]) for one in batch]),
+        }
+
+    trainer = Trainer(
+        model=load(folder),
+        args=TrainingArguments(output_dir=str(out), **COMMON),
+        train_dataset=[{"input_ids": one} for one in ids],  # type: ignore[arg-type]
+        data_collator=collate,
+    )
+    return trained_curve(trainer)
 
 
 def trained_curve(trainer: Any) -> Curve:

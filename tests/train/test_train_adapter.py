@@ -44,8 +44,8 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (
             "dpo",
             {"use_rslora": True, "target_modules": ("all-linear",), "dropout": 0.1},
-            {"loss_type": ["sigmoid_norm"], "beta": 5.0},
-            {"loss_type": "dpo_norm", "beta": 5.0},
+            {"loss_type": ["sigmoid_norm"], "beta": 5.0, "max_length": 60},
+            {"loss_type": "dpo_norm", "beta": 5.0, "max_seq_length": 60},
         ),
     ],
 )
@@ -103,12 +103,12 @@ def test_a_chain_of_adapters_leaves_whole_models(tmp_path: Path) -> None:
 
 def test_interrupted_it_ends_the_same_and_keeps_no_frozen_weight(tmp_path: Path) -> None:
     alone, stopped = tmp_path / "alone", tmp_path / "stopped"
-    given = _small(30)
+    given = _small(20)
     AccelerateEngine().run(given, NO_ASSETS, str(alone), ignore)
     sizes: list[int] = []
 
     def stop(event: Progress) -> None:
-        if event.task == "dpo" and 1 < event.done < 30:
+        if event.task == "dpo" and 1 < event.done < 20:
             kept = sorted((stopped / "seed-42" / "dpo" / "checkpoints").glob("step-*/state.pt"))
             state = torch.load(kept[-1], weights_only=True)
             sizes.append(len(state["model"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,10 @@ import pytest
 import torch
 from plans import semantics_of
 
-from repro.plan import Plan, StagePlan
-from repro.run import Assets, Run
-from repro.task import Scale, ignore
+from repro.plan import StagePlan
 from repro.train import synthetic
 from repro.train.dpo import DpoObjective
 from repro.train.encode import Codec, encode_preference, encode_sft
-from repro.train.engine import AccelerateEngine
 from repro.train.model import Scorer, make_proxy
 from repro.train.order import Order, group_weights
 from repro.train.sft import SftObjective
@@ -152,70 +148,6 @@ def _same_gradients(theirs: Any, ours: Any) -> None:
         assert expected[name].grad is not None, name
         torch.testing.assert_close(parameter.grad, expected[name].grad, atol=1e-5, rtol=1e-5, msg=name)
     assert any(p.grad.abs().max() > 1e-3 for p in ours.parameters())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sft", "dpo"])
-def test_a_whole_training(
-    kind: str,
-    model_folder: Path,
-    tokenizer: Any,
-    tmp_path: Path,
-    stage: Callable[..., StagePlan],
-    plan: Callable[..., Plan],
-    dataset: Callable[..., Any],
-) -> None:
-    """Tokens, order, batches, schedule, clipping, decay and logging: every logged loss of two epochs is TRL's."""
-    rows = _preference(30) if kind == "dpo" else _sft(30)
-    given = {"loss_type": ["sigmoid_norm"], "beta": 5.0} if kind == "dpo" else {}
-    trainer = _trl(kind, model_folder, rows, tokenizer, tmp_path / "trl", warmup_steps=0.2, **given)
-    trainer.train()
-    logged = [entry for entry in trainer.state.log_history if "loss" in entry]
-
-    data = tmp_path / "rows.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run = _full(kind, model_folder, data, tmp_path / "ours", stage, plan, dataset)
-    steps = run.stages[0].steps
-
-    assert len(steps) == len(logged) >= 6
-    assert [s.loss for s in steps] == pytest.approx([e["loss"] for e in logged], abs=1e-5)
-    assert [s.learning_rate for s in steps] == pytest.approx([e["learning_rate"] for e in logged], rel=1e-6)
-    assert [s.grad_norm for s in steps] == pytest.approx([e["grad_norm"] for e in logged], rel=1e-3)
-    assert [s.epoch for s in steps] == pytest.approx([e["epoch"] for e in logged], abs=1e-4)
-    assert run.stages[0].rows_used == len(trainer.train_dataset)
-
-
-def _full(
-    kind: str,
-    model_folder: Path,
-    data: Path,
-    folder: Path,
-    stage: Callable[..., StagePlan],
-    plan: Callable[..., Plan],
-    dataset: Callable[..., Any],
-) -> Run:
-    trained = stage(
-        kind,
-        framework="trl",
-        steps=None,
-        base="org/tiny",
-        datasets=(dataset("org/rows"),),
-        learning_rate=1e-3,
-        per_device_batch_size=4,
-        gradient_accumulation_steps=2,
-        num_epochs=2.0,
-        max_seq_length=32,
-        warmup_ratio=0.2,
-        weight_decay=0.1,
-        max_grad_norm=1.0,
-        seed=7,
-        loss_reduction="token_mean",
-        sampler_seed="seed",
-        label_scope="completion" if kind == "dpo" else "all_tokens",
-        chat_template="model",
-    )
-    assets = Assets(models={"org/tiny": str(model_folder)}, datasets={"org/rows": (str(data),)}, heldout={})
-    return AccelerateEngine().run(plan(trained, scale=Scale.FULL, proxy=None, seeds=(7,)), assets, str(folder), ignore)
 
 
 @pytest.mark.parametrize("data_seed", [None, 11])

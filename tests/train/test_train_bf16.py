@@ -53,9 +53,9 @@ def test_at_proxy_scale_a_training_stalls_without_masters(tmp_path: Path) -> Non
 
     one = _moved(trained("bf16", 1.0), folder)
     assert one == pytest.approx(bf16_share_moved(3e-6, deviation=0.02), rel=0.15)
-    alone, kept = trained("bf16", 60.0), trained("fp32", 60.0)
-    assert _moved(alone, folder) < 0.1, "sixty steps reach no more than one does"
+    alone, kept = trained("bf16", 40.0), trained("fp32", 40.0)
+    assert _moved(alone, folder) < 0.1, "forty steps reach no more than one does"
     assert _moved(kept, folder) > 0.5
     fell, should = alone.losses[0] - alone.losses[-1], kept.losses[0] - kept.losses[-1]
-    assert should > 0.01
+    assert should > 0.005
     assert fell < should / 3, (fell, should)

@@ -131,14 +131,17 @@ def _fits(fits: tuple[Fit, ...]) -> str:
     return "; ".join(part for part in (enough, f"on no number of {none}" if none else "") if part)
 
 
+def training_kind(stage: StagePlan) -> str:
+    """ "SFT", "DPO with LoRA of rank 16": how a stage trains, in a few words."""
+    named = {"simpo": "SimPO", "ipo": "IPO"}.get(stage.hyperparameters.loss_type, stage.method.upper())
+    if stage.adapter is None:
+        return named
+    return f"{named} with {'QLoRA' if stage.adapter.quantization else 'LoRA'} of rank {stage.adapter.r}"
+
+
 def _title(stage: StagePlan) -> str:
     data = ", ".join(d.repo_id for d in stage.datasets) or "no data set named"
-    kind = stage.method.upper()
-    if stage.hyperparameters.loss_type in {"simpo", "ipo"}:
-        kind = {"simpo": "SimPO", "ipo": "IPO"}[stage.hyperparameters.loss_type]
-    if stage.adapter is not None:
-        kind += f" with {'QLoRA' if stage.adapter.quantization else 'LoRA'} of rank {stage.adapter.r}"
-    return f"{kind} from {stage.base or 'an unnamed base'} on {data}"
+    return f"{training_kind(stage)} from {stage.base or 'an unnamed base'} on {data}"
 
 
 def _tally(stage: StagePlan) -> tuple[tuple[Word, int], ...]:

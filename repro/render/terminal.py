@@ -13,7 +13,7 @@ from repro.card import Span
 from repro.finding import NEEDS, Check
 from repro.plan import Plan
 from repro.render.palette import TERMINAL
-from repro.render.plan_rows import CostRow, cost, value_row
+from repro.render.plan_rows import CostRow, cost, training_kind, value_row
 from repro.render.safe_text import clean, one_line
 from repro.render.starts import scale_words
 from repro.render.terminal_ledger import answer_view, ledger_view
@@ -76,7 +76,7 @@ def plan_view(plan: Plan) -> RenderableType:
             Text(),
             Text.assemble(
                 (one_line(stage.name), "bold"),
-                f"  {one_line(stage.method).upper()} from {one_line(stage.base)} on {data}",
+                f"  {one_line(training_kind(stage))} from {one_line(stage.base)} on {data}",
             ),
         ]
         table = _grid("key", "value", "origin", "where and why")

@@ -21,7 +21,7 @@ _WHOLE = {"full", "none", "false", "no", "fullparameter", "fullfinetuning"}
 _OTHER_KIND = re.compile(
     r"\b(?:dora|qdora|adalora|longlora|lo-?ha|lo-?kr|ia3|\(ia\)3|(?:prefix|prompt|p)[- ]tuning|vera|pissa)\b"
 )
-_QLORA = re.compile(r"\bq-?lora\b|\b4[- ]?bit\b")
+_QLORA = re.compile(r"\bq-?lora\b|\b4[- ]?bit q?-?lora\b", re.IGNORECASE)
 _LORA_WORDS = re.compile(r"\b(?:q-?|rs)?lora\b|low-rank adapt")
 _TOLD = re.compile(
     r"\blora[-_ ]?(?:r|rank|alpha|dropout|target[-_ ]modules)\b|\badapter\W{1,4}q?lora\b"
@@ -52,7 +52,8 @@ def told_adapter(stage: Stage, spec: Spec, evidence: Evidence) -> tuple[str, str
     four = stage.get("load_in_4bit").value is True
     own = kind in _LORA_KINDS or _LORA_WORDS.search(words) or any(f.key in KEYS and f.known for f in stage.facts)
     if own or (len(spec.stages) == 1 and _of_card(spec, evidence)):
-        quantized = four or kind == "qlora" or _QLORA.search(words) or (len(spec.stages) == 1 and "qlora" in tags(spec))
+        alone = len(spec.stages) == 1 and ("qlora" in tags(spec) or any(_QLORA.search(s) for s in _sentences(spec)))
+        quantized = four or kind == "qlora" or _QLORA.search(words) or alone
         return "qlora" if quantized or stage.get("load_in_8bit").value is True else "lora", ""
     if re.search(r"\bpeft\b|adapter", words):
         return "", "an adapter, without saying of which kind"
@@ -63,14 +64,14 @@ def _of_card(spec: Spec, evidence: Evidence) -> bool:
     """Whether the card or its repository tells of an adapter, of whichever stage."""
     library = str(spec.get("library_name").value or "").lower()
     files = any(repo.file("adapter_config.json") is not None for repo in evidence.role("subject"))
-    return library == "peft" or bool(tags(spec) & {"lora", "qlora", "peft"}) or files or _in_words(spec)
+    return library == "peft" or bool(tags(spec) & {"lora", "qlora", "peft"}) or files or bool(_sentences(spec))
 
 
-def _in_words(spec: Spec) -> bool:
-    """Whether a line says that the training was of an adapter: LoRA's own settings, or "fine-tuned with QLoRA"."""
+def _sentences(spec: Spec) -> list[str]:
+    """The lines that say that the training was of an adapter: LoRA's own settings, or "fine-tuned with QLoRA"."""
     if "lora" not in spec.text.lower():
-        return False
-    return any(_TOLD.search(line) and not _DENIED.search(line) for line in spec.text.split("\n") if len(line) < 5000)
+        return []
+    return [s for s in spec.text.split("\n") if len(s) < 5000 and _TOLD.search(s) and not _DENIED.search(s)]
 
 
 def tags(spec: Spec) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from typing import Any
 
 import torch
@@ -76,7 +77,9 @@ def add_adapter(model: Any, adapter: Adapter, *, seed: int) -> Any:
     )
     torch.manual_seed(seed)
     try:
-        return get_peft_model(model, config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft 0.21 asks transformers 5.23 by a name that goes
+            return get_peft_model(model, config)
     except ValueError as error:
         raise RunError(
             f"the adapter does not fit the model: {str(error).splitlines()[0]}",

@@ -37,7 +37,7 @@ def lora(card: Spec, method: str | None = None, **of: Any) -> Spec:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("It was fine-tuned using QLoRA on one card.", "lora"),
+        ("It was fine-tuned using QLoRA on one card.", "qlora"),
         ("|lora_r|8|", "lora"),
         ("adapter: lora", "lora"),
         ("All weights were trained, not an adapter with LoRA.", ""),

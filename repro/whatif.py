@@ -162,7 +162,7 @@ class _Study:
         except ReproError as error:
             return dataclasses.replace(effect, why_not=f"the run did not finish: {error}")
         if identical(baseline, other):
-            why = "the stand-in's curve is the very same: its rows do not exercise it"
+            why = "the stand-in's curve is the very same: nothing in it exercises the difference"
             return dataclasses.replace(effect, why_not=why)
         moved = shifts(baseline, other, points, windows)
         largest = max(abs(shift.moved) for shift in moved)

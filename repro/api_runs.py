@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from repro.api import PathLike, options_of
 from repro.errors import UsageError
 from repro.options import Outcome
-from repro.task import Observer, Scale, Start, ignore
+from repro.task import SENSITIVITY_STEPS, Observer, Scale, Start, ignore
 
 if TYPE_CHECKING:
     from repro.plan import Plan
@@ -57,7 +57,7 @@ def plan_card(
 def study_card(
     card: PathLike,
     *,
-    steps: int = 200,
+    steps: int = SENSITIVITY_STEPS,
     reports: PathLike = "reports",
     assume: Mapping[str, object] | None = None,
     observer: Observer = ignore,
@@ -68,10 +68,10 @@ def study_card(
         HoleError: a run needs a fact that the card lacks and no recipe gives.
         RunError: the baseline did not finish.
     """
-    from repro import whatif
+    from repro import pipeline, whatif
 
     given = options_of(scale=Scale.PROXY, assume=assume, reports=reports)
-    return whatif.study(os.fspath(card), given, observer, steps=steps)[2]
+    return whatif.study(pipeline.audit(os.fspath(card), given), given, observer, steps=steps)
 
 
 def run_card(

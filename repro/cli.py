@@ -47,6 +47,7 @@ from repro.errors import UsageError
 from repro.launch_command import launched, leave_exit_code, remember, write_config
 from repro.screen import INTERRUPTED
 from repro.sweep_command import sweep
+from repro.task import SENSITIVITY_STEPS
 
 app = typer.Typer(
     name="repro",
@@ -199,7 +200,7 @@ def plan(
     ] = False,
     sensitivity_steps: Annotated[
         int, typer.Option(min=20, help="Most optimizer steps of a stage in --sensitivity.")
-    ] = 200,
+    ] = SENSITIVITY_STEPS,
     reports: Reports = Path("reports"),
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -218,7 +219,7 @@ def plan(
     if sensitivity:
         from repro import whatif
 
-        _, _, studied = screen.watched(quiet, lambda watch: whatif.study(card, options, watch, steps=sensitivity_steps))
+        studied = screen.watched(quiet, lambda watch: whatif.study(audited, options, watch, steps=sensitivity_steps))
     if format in {Formats.json, Formats.yaml}:
         data = the_plan if studied is None else {"plan": the_plan, "sensitivity": studied}
         screen.emit(screen.as_data(data, format), output)

@@ -80,14 +80,14 @@ def with_milestones(observer: Observer, spec: Spec, the_plan: Plan) -> Observer:
 
 def milestones(spec: Spec, stage: StagePlan) -> tuple[Milestone, ...]:
     """The steps at which the card claims a training loss of the stage, ascending."""
+    from repro.compare.deciding import step_of
+
     found = {}
     for claim in spec.claims:
-        if claim.kind is not ClaimKind.LOSS or claim.stage != stage.name or claim.split != "train":
+        if claim.kind is not ClaimKind.LOSS or claim.stage != stage.name or claim.split != "train" or claim.unstated:
             continue
-        step = claim.step
-        if step is None and claim.epoch is not None and stage.expected_steps and stage.hyperparameters.num_epochs > 0:
-            step = round(stage.expected_steps * claim.epoch / stage.hyperparameters.num_epochs)
-        if step and not claim.unstated:
+        step = step_of(claim, stage, stage.expected_steps)
+        if step:
             found[step] = Milestone(step, claim.printed)
     return tuple(found[step] for step in sorted(found))
 

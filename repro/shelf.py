@@ -126,10 +126,15 @@ def report_folders(reports: Path, card: Card) -> list[Path]:
         return []
     for place in [*reports.glob("*/*/report.json"), *reports.glob(f"*/*/{VERIFY}/report.json")]:
         folder = place.parent
-        copy = (folder.parent if folder.name == VERIFY else folder) / CARD_COPY
-        if copy.is_file() and hashlib.sha256(copy.read_bytes()).hexdigest() == card.sha256:
+        if _is_of(folder.parent if folder.name == VERIFY else folder, card):
             found.append((place.stat().st_mtime, folder))
     return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def _is_of(folder: Path, card: Card) -> bool:
+    """Whether the card that is kept in the folder is this very text."""
+    copy = folder / CARD_COPY
+    return copy.is_file() and hashlib.sha256(copy.read_bytes()).hexdigest() == card.sha256
 
 
 def load_sensitivity(folder: Path) -> Sensitivity | None:
@@ -146,8 +151,7 @@ def latest_sensitivity(reports: Path, card: Card, model_id: str = "") -> Sensiti
     """The newest finished study of this very text of the card, or None."""
     found = []
     for place in (card_folder(reports, card, model_id) / SENSITIVITY).glob(f"*/{SENSITIVITY_FILE}"):
-        copy = place.parent / CARD_COPY
-        if copy.is_file() and hashlib.sha256(copy.read_bytes()).hexdigest() == card.sha256:
+        if _is_of(place.parent, card):
             found.append((place.stat().st_mtime, place.parent))
     return load_sensitivity(max(found)[1]) if found else None
 

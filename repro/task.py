@@ -11,6 +11,11 @@ TRACKERS = ("tensorboard", "trackio", "wandb")
 """Where the steps of a run can be told to, beside its own files."""
 
 
+SENSITIVITY_STEPS = 200
+"""Most optimizer steps of a stage in a study of assumed values: a curve falls in them, and a laptop trains some forty
+such runs in half an hour."""
+
+
 class Scale(StrEnum):
     PROXY = "proxy"
     """The same recipe on a small model and small data that the project makes: minutes on a laptop."""

@@ -8,30 +8,26 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from repro import pipeline, shelf
 from repro.errors import ReproError
+from repro.files import write_whole
 from repro.measure import milestones
 from repro.options import Audited, Options
 from repro.plan import Plan
+from repro.report import as_json
 from repro.run import NO_ASSETS, Run
 from repro.sensitivity import Effect, Noise, Sensitivity, Shift, order_of
-from repro.task import Observer, Progress, Scale
+from repro.task import SENSITIVITY_STEPS, Observer, Progress, Scale
 
-if TYPE_CHECKING:
-    from repro.resolve.alternatives import Alternative
-
-STEPS = 200
-"""Most optimizer steps of a stage: enough for a curve to fall, few enough for some thirty runs on a laptop."""
 SEEDS = 3
 """Runs of the baseline, whose spread is the unit."""
 QUARTERS = (0.25, 0.5, 0.75, 1.0)
 """Checkpoints, as shares of the last stage, where a card claims no loss at all."""
 
 
-def study(path: str, options: Options, observer: Observer, *, steps: int = STEPS) -> tuple[Audited, Plan, Sensitivity]:
-    """The card's plan, and how far each of its assumed values moves the claimed checkpoints.
+def study(audited: Audited, options: Options, observer: Observer, *, steps: int = SENSITIVITY_STEPS) -> Sensitivity:
+    """How far each value that the plan of an audited card assumes moves the claimed checkpoints.
 
     Every run has a folder of its own below `<reports>/<card>/sensitivity/`: an interrupted study goes on where it was,
     and a finished one is read back.
@@ -41,24 +37,18 @@ def study(path: str, options: Options, observer: Observer, *, steps: int = STEPS
         RunError: the baseline did not finish; an alternative that does not is told as such.
     """
     options = dataclasses.replace(options, scale=Scale.PROXY, num_seeds=SEEDS)
-    audited = pipeline.audit(path, options)
     whole = pipeline.resolve_plan(audited, options)
     place = _folder(audited, options, whole, steps)
     kept = shelf.load_sensitivity(place)
     if kept is None:
         kept = _Study(audited, options, observer, whole, place, steps).run()
-        from repro.files import write_whole
-        from repro.report import as_json
-
         write_whole(place / shelf.SENSITIVITY_FILE, as_json(kept))
-    return audited, whole, kept
+    return kept
 
 
 def _folder(audited: Audited, options: Options, whole: Plan, steps: int) -> Path:
-    name = shelf.run_folder(options.reports, audited.card, shelf.recipe_of(whole), audited.spec.model_id).name
-    return (
-        shelf.card_folder(options.reports, audited.card, audited.spec.model_id) / shelf.SENSITIVITY / f"{name}-{steps}"
-    )
+    own = shelf.run_folder(options.reports, audited.card, shelf.recipe_of(whole), audited.spec.model_id)
+    return own.parent / shelf.SENSITIVITY / f"{own.name}-{steps}"
 
 
 class _Study:
@@ -78,39 +68,37 @@ class _Study:
         from repro.compare.sensitivity import noise_of, window_of
 
         shelf.prepare(self._place, self._audited.data)
-        tries = list(self._tries())
+        tries = self._tries()
         self._tell(0, len(tries) + 1, "the assumed values, with three seeds")
         baseline = self._train(self._plan, self._place / "baseline", None)
         points = self._checkpoints()
         windows = {s.name: window_of(s.hyperparameters.max_steps or self._steps) for s in self._plan.stages}
         noise = noise_of(baseline, points, windows)
         effects = []
-        for done, (alternative, effect, plan) in enumerate(tries, start=1):
+        for done, (effect, plan) in enumerate(tries, start=1):
             self._tell(done, len(tries) + 1, f"{effect.stage}.{effect.key} = {effect.alternative}")
-            if plan is not None and alternative is not None:
-                effect = self._measured(baseline, plan, alternative, effect, points, windows, noise)
-            effects.append(effect)
+            effects.append(effect if plan is None else self._measured(baseline, plan, effect, points, windows, noise))
         self._tell(len(tries) + 1, len(tries) + 1, "")
         return Sensitivity(
             effects=tuple(sorted(effects, key=order_of)),
             noise=noise,
             checkpoints=points,
             steps=tuple((s.name, len(baseline.curves(s.name)[0].steps)) for s in self._plan.stages),
-            runs=SEEDS + sum(plan is not None for _, _, plan in tries),
+            runs=SEEDS + sum(plan is not None for _, plan in tries),
             seconds=time.monotonic() - self._began,
         )
 
-    def _tries(self) -> list[tuple[Alternative | None, Effect, Plan | None]]:
+    def _tries(self) -> list[tuple[Effect, Plan | None]]:
         """Every hole with each of its alternatives, and the plan that tries it; None where nothing can be tried."""
         from repro.resolve.alternatives import NOT_TRIED, alternatives, changed, holes, shortened
         from repro.resolve.values import show
 
-        found: list[tuple[Alternative | None, Effect, Plan | None]] = []
+        found: list[tuple[Effect, Plan | None]] = []
         for stage, fact in holes(self._whole):
             options = alternatives(stage, fact)
             if not options:
                 why = NOT_TRIED.get(fact.key, "no recipe or practice is known that chooses otherwise")
-                found.append((None, Effect(stage.name, fact.key, show(fact.value), "", "", why_not=why), None))
+                found.append((Effect(stage.name, fact.key, show(fact.value), "", "", why_not=why), None))
             for one in options:
                 effect = Effect(one.stage, one.key, one.assumed, show(one.value), one.source)
                 try:
@@ -122,7 +110,7 @@ class _Study:
                     why = "" if plan else "the stand-in trains the same with both: it is too small to show it"
                 except ReproError as error:
                     plan, why = None, f"cannot be tried: {error}"
-                found.append((one, dataclasses.replace(effect, why_not=why), plan))
+                found.append((dataclasses.replace(effect, why_not=why), plan))
         return found
 
     def _checkpoints(self) -> tuple[Shift, ...]:
@@ -131,23 +119,22 @@ class _Study:
         for stage, short in zip(self._whole.stages, self._plan.stages, strict=True):
             whole = stage.expected_steps or self._steps
             own = short.hyperparameters.max_steps or whole
-            for claim in milestones(self._audited.spec, stage):
-                if claim.step <= whole:
-                    step = max(1, round(claim.step / whole * own))
-                    found[stage.name, step] = Shift(stage.name, step, claim.step, 0.0)
+            for claimed in milestones(self._audited.spec, stage):
+                if claimed.step <= whole:
+                    step = max(1, round(claimed.step / whole * own))
+                    found[stage.name, step] = Shift(stage.name, step, claimed.step, 0.0)
         if not found:
             last = self._plan.stages[-1]
             own = last.hyperparameters.max_steps or self._steps
             for share in QUARTERS:
                 step = max(1, round(share * own))
                 found[last.name, step] = Shift(last.name, step, None, 0.0)
-        return tuple(found[key] for key in found)
+        return tuple(found.values())
 
     def _measured(
         self,
         baseline: Run,
         plan: Plan,
-        alternative: Alternative,
         effect: Effect,
         points: tuple[Shift, ...],
         windows: dict[str, int],
@@ -155,10 +142,10 @@ class _Study:
     ) -> Effect:
         from repro.compare.sensitivity import identical, shifts
 
-        name = hashlib.sha256(f"{alternative.stage}.{alternative.key}={alternative.value!r}".encode()).hexdigest()[:8]
+        name = hashlib.sha256(effect.alternative.encode()).hexdigest()[:8]
         folder = self._place / f"{effect.stage}-{effect.key}-{name}"
         try:
-            other = self._train(plan, folder, alternative.stage)
+            other = self._train(plan, folder, effect.stage)
         except ReproError as error:
             return dataclasses.replace(effect, why_not=f"the run did not finish: {error}")
         if identical(baseline, other):

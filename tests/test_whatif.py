@@ -171,7 +171,8 @@ def test_a_study_ranks_what_moves_above_what_does_not(tmp_path: Path) -> None:
 
     given_away.setattr(table, "NOT_TRIED", {**table.NOT_TRIED, **{key.removeprefix("dpo."): "given" for key in stated}})
     try:
-        audited, _, found = whatif.study(str(card), options, events.append, steps=20)
+        audited = pipeline.audit(str(card), options)
+        found = whatif.study(audited, options, events.append, steps=20)
     finally:
         given_away.undo()
     by_key = {e.key: e for e in found.ranked}
@@ -180,7 +181,7 @@ def test_a_study_ranks_what_moves_above_what_does_not(tmp_path: Path) -> None:
     assert (by_key["beta"].noise_units or 0) > (by_key["weight_decay"].noise_units or 0)
     assert found.effects == tuple(sorted(found.effects, key=lambda e: (e.noise_units is None, -(e.noise_units or 0.0))))
     assert [e for e in events if e.task == "sensitivity"][-1].note == ""
-    again = whatif.study(str(card), options, lambda event: pytest.fail("nothing is trained twice"), steps=20)[2]
+    again = whatif.study(audited, options, lambda event: pytest.fail("nothing is trained twice"), steps=20)
     assert again == found
     assert shelf.latest_sensitivity(options.reports, audited.card, audited.spec.model_id) == found
     links = [os.stat(p).st_nlink for p in options.reports.rglob("dpo-*/base/model/model.safetensors")]

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
 import pydantic_core
@@ -18,6 +18,7 @@ from repro.files import cannot_write, write_whole
 from repro.plan import Plan
 from repro.run import Run, StageRun, Step
 
+T = TypeVar("T")
 RUN_FILE = "run.json"
 """Written last: its presence means that the run finished."""
 PLAN_FILE = "plan.json"
@@ -76,15 +77,8 @@ def load_run(folder: str | Path) -> Run | None:
         return None
     except OSError as error:
         raise ReproError(f"cannot be read: {error.strerror or error}", where=str(place)) from error
-    try:
-        return pydantic.TypeAdapter(Run).validate_json(data)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        raise ReproError(
-            f"not a run of this version ({'.'.join(map(str, first['loc']))}: {first['msg']})",
-            where=str(place),
-            hint="remove this file and run again: stages that finished are kept",
-        ) from error
+    hint = "remove this file and run again: stages that finished are kept"
+    return _read_back(Run, data, "a run", place, hint)
 
 
 def save_stage(folder: Path, stage: StageRun) -> None:
@@ -105,15 +99,21 @@ def load_stage(folder: Path) -> StageRun | None:
     place = folder / STAGE_FILE
     if not place.exists():
         return None
+    hint = "remove this file to train the stage again"
+    return _read_back(StageRun, place.read_bytes(), "a finished stage", place, hint)
+
+
+def _read_back(kind: type[T], data: bytes, what: str, place: Path, hint: str) -> T:
+    """
+    Raises:
+        ReproError: the file does not hold what it should.
+    """
     try:
-        return pydantic.TypeAdapter(StageRun).validate_json(place.read_bytes())
+        return pydantic.TypeAdapter(kind).validate_json(data)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        raise ReproError(
-            f"not a finished stage of this version ({'.'.join(map(str, first['loc']))}: {first['msg']})",
-            where=str(place),
-            hint="remove this file to train the stage again",
-        ) from error
+        message = f"not {what} of this version ({'.'.join(map(str, first['loc']))}: {first['msg']})"
+        raise ReproError(message, where=str(place), hint=hint) from error
 
 
 class StepLog:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -194,6 +195,4 @@ def write_table(folder: Path, steps: Sequence[Step]) -> None:
 
 def _identity(folder: Path, run: str) -> str:
     """The same for the same run's folder: a resumed stage goes on in the run that it began."""
-    import hashlib
-
     return f"{run}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
